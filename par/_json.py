@@ -1,0 +1,89 @@
+"""JSON as a type, and a strict reader for text that a model or a stranger wrote."""
+
+import json
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from typing_extensions import TypeAliasType
+
+__all__ = ["Json", "JsonObject", "JsonSyntaxError", "dump_json", "load_json"]
+
+Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
+JsonObject: TypeAlias = dict[str, Json]
+
+_MAX_DEPTH = 64
+
+
+class JsonSyntaxError(ValueError):
+    """The text is not JSON as RFC 8259 has it (duplicate keys, NaN, too deep and too long count)."""
+
+
+def _no_duplicates(pairs: list[tuple[str, Json]]) -> JsonObject:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise JsonSyntaxError(f"the key {key[:80]!r} appears twice in one object")
+            seen.add(key)
+    return result
+
+
+def _no_constant(name: str) -> Json:
+    raise JsonSyntaxError(f"{name} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+
+
+def load_json(text: str, *, max_chars: int | None = None, max_depth: int = _MAX_DEPTH) -> Json:
+    """Read one JSON document.
+
+    Refuses what ``json.loads`` lets through: duplicate keys, ``NaN`` and ``Infinity``, and documents that
+    nest deeper than ``max_depth`` or are longer than ``max_chars`` characters.
+
+    Raises:
+        JsonSyntaxError: with a sentence that says where and why.
+    """
+    if max_chars is not None and len(text) > max_chars:
+        raise JsonSyntaxError(f"the document has {len(text)} characters; at most {max_chars} are read")
+    try:
+        value: Json = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise JsonSyntaxError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise JsonSyntaxError(f"the document nests deeper than {max_depth} levels") from None
+    except JsonSyntaxError:
+        raise
+    except ValueError as error:  # an integer of more digits than the interpreter converts
+        raise JsonSyntaxError(str(error)) from None
+    if deeper_than(value, max_depth):
+        raise JsonSyntaxError(f"the document nests deeper than {max_depth} levels")
+    return value
+
+
+def deeper_than(value: Json, limit: int) -> bool:
+    """Tell whether ``value`` nests deeper than ``limit`` levels; a scalar has depth 0."""
+    level: list[Json] = [value]
+    for _ in range(limit + 1):
+        deeper: list[Json] = []
+        for item in level:
+            if isinstance(item, dict):
+                deeper.extend(item.values())
+            elif isinstance(item, list):
+                deeper.extend(item)
+        if not deeper:
+            return False
+        level = [item for item in deeper if isinstance(item, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def dump_json(value: Json | Mapping[str, Json]) -> str:
+    """Write compact JSON with the keys in the order they have; text is kept as it is, not escaped to ASCII.
+
+    Raises:
+        ValueError: for NaN and infinities, which JSON cannot express.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""Calls, layers and the onion that they make."""

@@ -1,0 +1,120 @@
+"""Middleware: any object with one or more of the three hooks; plain functions become one by a decorator."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias, final, runtime_checkable
+
+import attrs
+
+from par._pipeline.handler import ModelHandler, RunHandler, ToolHandler
+from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
+from par.outcomes import ToolOutcome
+
+__all__ = [
+    "Middleware",
+    "Order",
+    "WrapsModel",
+    "WrapsRun",
+    "WrapsTool",
+    "middleware_name",
+    "wrap_model",
+    "wrap_run",
+    "wrap_tool",
+]
+
+
+@runtime_checkable
+class WrapsRun(Protocol):
+    """Has a layer around whole runs."""
+
+    async def wrap_run(self, call: RunCall, call_next: RunHandler, /) -> RunResult[object]: ...
+
+
+@runtime_checkable
+class WrapsModel(Protocol):
+    """Has a layer around model calls."""
+
+    async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply: ...
+
+
+@runtime_checkable
+class WrapsTool(Protocol):
+    """Has a layer around tool calls."""
+
+    async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome: ...
+
+
+Middleware: TypeAlias = WrapsRun | WrapsModel | WrapsTool
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """Where a middleware must stand, if the others are in the list too.
+
+    Give a middleware class an attribute ``order = Order(outside_of=(RateLimit,))`` and every agent that is
+    built checks it. Classes are matched with ``isinstance``.
+    """
+
+    outside_of: tuple[type, ...] = ()
+    """Those that must come later in the list, nearer to the call."""
+    inside_of: tuple[type, ...] = ()
+    """Those that must come earlier in the list."""
+
+
+def middleware_name(middleware: object) -> str:
+    """Return the name by which errors and ``explain`` speak of a middleware."""
+    name = getattr(middleware, "name", None)
+    return name if isinstance(name, str) else type(middleware).__name__
+
+
+_RunFunction: TypeAlias = Callable[[RunCall, RunHandler], Awaitable[RunResult[object]]]
+_ModelFunction: TypeAlias = Callable[[ModelCall, ModelHandler], Awaitable[ModelReply]]
+_ToolFunction: TypeAlias = Callable[[ToolCall, ToolHandler], Awaitable[ToolOutcome]]
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+@final
+class _RunFunctionMiddleware:
+    def __init__(self, function: _RunFunction) -> None:
+        self.name = _name_of(function)
+        self._function = function
+
+    async def wrap_run(self, call: RunCall, call_next: RunHandler, /) -> RunResult[object]:
+        return await self._function(call, call_next)
+
+
+@final
+class _ModelFunctionMiddleware:
+    def __init__(self, function: _ModelFunction) -> None:
+        self.name = _name_of(function)
+        self._function = function
+
+    async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
+        return await self._function(call, call_next)
+
+
+@final
+class _ToolFunctionMiddleware:
+    def __init__(self, function: _ToolFunction) -> None:
+        self.name = _name_of(function)
+        self._function = function
+
+    async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:
+        return await self._function(call, call_next)
+
+
+def wrap_run(function: _RunFunction) -> WrapsRun:
+    """Make a function a middleware around whole runs."""
+    return _RunFunctionMiddleware(function)
+
+
+def wrap_model(function: _ModelFunction) -> WrapsModel:
+    """Make a function a middleware around model calls."""
+    return _ModelFunctionMiddleware(function)
+
+
+def wrap_tool(function: _ToolFunction) -> WrapsTool:
+    """Make a function a middleware around tool calls."""
+    return _ToolFunctionMiddleware(function)

@@ -1,0 +1,230 @@
+"""The three kinds of call: run, model, tool. A layer receives one and hands one on."""
+
+from collections.abc import Callable, Mapping
+from typing import Generic, Literal, Protocol, TypeAlias
+
+import attrs
+from attrs import validators
+from typing_extensions import TypeVar
+
+from par._context import ProgressSink, RunContext
+from par._json import Json, JsonObject
+from par.deltas import Emit, discard
+from par.errors import RunIncomplete
+from par.events import FinishReason, StopReason
+from par.messages import Assistant, Message
+from par.outcomes import Failed, Handoff, NeedsApproval, ToolOutcome
+from par.usage import Usage
+
+__all__ = [
+    "Effect",
+    "ModelCall",
+    "ModelReply",
+    "NoOutput",
+    "OutputSpec",
+    "RunCall",
+    "RunResult",
+    "Settings",
+    "ToolCall",
+    "ToolChoice",
+    "ToolPort",
+    "ToolSpec",
+]
+
+A = TypeVar("A", default=Mapping[str, object])
+R = TypeVar("R", default=object)
+O_co = TypeVar("O_co", covariant=True, default=str)
+
+Effect: TypeAlias = Literal["read", "idempotent", "once"]
+ToolChoice: TypeAlias = Literal["auto", "none", "required"]
+
+LOCAL: dict[str, bool] = {"local": True}
+"""Metadata of the fields that belong to the process and stay out of JSON and comparison."""
+
+_optional_positive = validators.optional(validators.gt(0))
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How the model shall answer; ``None`` leaves a setting to the provider.
+
+    ``extra`` goes into the provider's request as it stands.
+    """
+
+    temperature: float | None = attrs.field(
+        default=None, validator=validators.optional(validators.and_(validators.ge(0), validators.le(2)))
+    )
+    top_p: float | None = attrs.field(
+        default=None, validator=validators.optional(validators.and_(validators.gt(0), validators.le(1)))
+    )
+    max_tokens: int | None = attrs.field(default=None, validator=_optional_positive)
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_uses: bool = True
+    extra: JsonObject = attrs.Factory(dict[str, Json])
+
+
+@attrs.frozen(kw_only=True)
+class ToolSpec:
+    """What the model and the layers know of a tool. ``parameters`` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+    effect: Effect = "once"
+    sees_pii: bool = False
+    timeout_s: float | None = None
+
+
+def _unparsed(text: str) -> object:
+    return text
+
+
+@attrs.frozen(kw_only=True)
+class OutputSpec:
+    """The type that the run's answer must have.
+
+    ``parse`` turns the model's text into it and raises ``InvalidOutput`` with sentences that teach.
+    """
+
+    name: str
+    schema: JsonObject
+    parse: Callable[[str], object] = attrs.field(default=_unparsed, eq=False, repr=False, metadata=LOCAL)
+
+
+def _detached() -> RunContext[object]:
+    return RunContext.detached()
+
+
+@attrs.frozen(kw_only=True)
+class RunCall:
+    """One turn of a conversation: what is new, and what was said before."""
+
+    input: tuple[Message, ...]
+    history: tuple[Message, ...] = ()
+    emit: Emit = attrs.field(default=discard, eq=False, repr=False, metadata=LOCAL)
+    ctx: RunContext[object] = attrs.field(factory=_detached, eq=False, repr=False, metadata=LOCAL)
+
+
+@attrs.frozen(kw_only=True)
+class ModelCall:
+    """One request to a model.
+
+    ``messages`` begins with the agent's instructions. Deltas go to ``emit`` while the reply is built;
+    ``stream`` says whether anybody waits for them. ``attempt`` counts from 1.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    settings: Settings = attrs.field(factory=Settings)
+    output: OutputSpec | None = None
+    stream: bool = False
+    attempt: int = 1
+    emit: Emit = attrs.field(default=discard, eq=False, repr=False, metadata=LOCAL)
+    ctx: RunContext[object] = attrs.field(factory=_detached, eq=False, repr=False, metadata=LOCAL)
+
+
+@attrs.frozen(kw_only=True)
+class ModelReply:
+    """A model's whole answer. ``headers`` are the facts that the provider sent about limits, by name."""
+
+    message: Assistant
+    finish: FinishReason = "stop"
+    usage: Usage = attrs.field(factory=Usage)
+    model: str = ""
+    request_id: str | None = None
+    headers: dict[str, str] = attrs.Factory(dict[str, str])
+
+
+class ToolPort(Protocol):
+    """What a call needs of its tool."""
+
+    @property
+    def spec(self) -> ToolSpec: ...
+    def problems(self, arguments: JsonObject, /) -> tuple[str, ...]: ...
+    def relaxed(self, arguments: JsonObject, /) -> JsonObject: ...
+    def result_problem(self, value: object, /) -> str | None: ...
+    async def invoke(self, call: "ToolCall[Mapping[str, object], object]", /) -> ToolOutcome[object]: ...
+
+
+class _NoTool:
+    """The tool of a name that no tool has."""
+
+    def __init__(self, name: str = "", known: tuple[str, ...] = ()) -> None:
+        self.spec = ToolSpec(name=name, description="", parameters={"type": "object"}, effect="read")
+        self._known = known
+
+    def problems(self, arguments: JsonObject, /) -> tuple[str, ...]:
+        del arguments
+        return ()
+
+    def relaxed(self, arguments: JsonObject, /) -> JsonObject:
+        return arguments
+
+    def result_problem(self, value: object, /) -> str | None:
+        del value
+        return None
+
+    async def invoke(self, call: "ToolCall[Mapping[str, object], object]", /) -> ToolOutcome[object]:
+        there_are = f"The tools are: {', '.join(self._known)}." if self._known else "There are no tools."
+        return Failed(kind="unknown_tool", message=f"There is no tool {call.name!r}. {there_are}")
+
+
+def no_tool(name: str, known: tuple[str, ...]) -> ToolPort:
+    """Return a stand-in that tells the model which tools there are."""
+    return _NoTool(name, known)
+
+
+@attrs.frozen(kw_only=True)
+class ToolCall(Generic[A, R]):
+    """One call of a tool. ``arguments`` are the model's; what a layer puts there is what the tool gets.
+
+    ``malformed`` holds the text of the arguments where it was no JSON object. ``progress`` is where the
+    tool's own progress messages go.
+    """
+
+    id: str
+    name: str
+    arguments: JsonObject
+    malformed: str | None = None
+    attempt: int = 1
+    tool: ToolPort = attrs.field(factory=_NoTool, eq=False, repr=False, metadata=LOCAL)
+    progress: ProgressSink | None = attrs.field(default=None, eq=False, repr=False, metadata=LOCAL)
+    ctx: RunContext[object] = attrs.field(factory=_detached, eq=False, repr=False, metadata=LOCAL)
+
+
+class NoOutput:
+    """Stands for the output of a run that has none."""
+
+
+@attrs.frozen(kw_only=True)
+class RunResult(Generic[O_co]):
+    """How a run ended, with everything that was said in the conversation.
+
+    ``messages`` can be sent to any provider again: each tool use has its result.
+    """
+
+    value: O_co | NoOutput = attrs.field(factory=NoOutput)
+    messages: tuple[Message, ...] = ()
+    usage: Usage = attrs.field(factory=Usage)
+    steps: int = 0
+    stop_reason: StopReason = "finished"
+    cause: str | None = None
+    run_id: str = ""
+    session_id: str = ""
+    handoff: Handoff | None = None
+    approvals: tuple[NeedsApproval, ...] = ()
+
+    @property
+    def output(self) -> O_co:
+        """The answer.
+
+        Raises:
+            RunIncomplete: if the run ended without one; see ``stop_reason``.
+        """
+        if isinstance(self.value, NoOutput):
+            raise RunIncomplete(self.stop_reason, self.cause)
+        return self.value

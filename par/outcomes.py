@@ -1,0 +1,98 @@
+"""What a tool call came to: exactly one of seven outcomes."""
+
+from typing import Generic, Literal, TypeAlias
+
+import attrs
+from typing_extensions import TypeVar
+
+from par._json import Json, JsonObject
+from par._to_json import to_json
+from par.messages import OutcomeKind
+
+__all__ = [
+    "Cancelled",
+    "Done",
+    "Failed",
+    "FailureKind",
+    "Handoff",
+    "NeedsApproval",
+    "OutcomeKind",
+    "TimedOut",
+    "ToolOutcome",
+    "Unknown",
+]
+
+R_co = TypeVar("R_co", covariant=True, default=object)
+
+FailureKind: TypeAlias = Literal[
+    "failed",  # the tool said so
+    "crashed",  # the tool raised something else
+    "invalid_arguments",
+    "invalid_result",
+    "unknown_tool",
+    "refused",  # a policy or a layer said no
+]
+
+
+@attrs.frozen
+class Done(Generic[R_co]):
+    """The tool answered.
+
+    ``value`` is what the handler returned; ``content`` is its JSON form, and it is ``content`` that the model
+    reads, that is masked and sanitised, stored and compared.
+    """
+
+    value: R_co = attrs.field(eq=False)
+    content: Json = attrs.field(default=attrs.Factory(lambda self: to_json(self.value), takes_self=True))  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType, reportUnknownArgumentType] # attrs types takes_self loosely
+
+
+@attrs.frozen(kw_only=True)
+class Failed:
+    """The tool did not do it. ``message`` is for the model; ``retryable`` says that nothing has happened yet."""
+
+    kind: FailureKind
+    message: str
+    retryable: bool = False
+    error_type: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TimedOut:
+    """The call was ended after ``after_s`` seconds; its clean-up has run."""
+
+    after_s: float
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Cancelled:
+    """The call was cancelled before it started, or while it did something that may be repeated."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Unknown:
+    """The call was interrupted, and whether it had its effect cannot be told."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Handoff:
+    """The conversation goes to another agent; the run ends with ``handed_off``."""
+
+    target: str
+    task: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NeedsApproval:
+    """A person must decide first; the run ends with ``suspended``."""
+
+    prompt: str
+    roles: tuple[str, ...] = ()
+    details: JsonObject = attrs.Factory(dict[str, Json])
+
+
+ToolOutcome: TypeAlias = Done[R_co] | Failed | TimedOut | Cancelled | Unknown | Handoff | NeedsApproval
