@@ -8,7 +8,7 @@ from typing_extensions import TypeAliasType
 
 __all__ = ["Json", "JsonObject", "JsonSyntaxError", "dump_json", "load_json"]
 
-Json = TypeAliasType("Json", "None | bool | int | float | str | list[Json] | dict[str, Json]")
+Json = TypeAliasType("Json", "bool | int | float | str | list[Json] | dict[str, Json] | None")
 JsonObject: TypeAlias = dict[str, Json]
 
 _MAX_DEPTH = 64

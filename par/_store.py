@@ -44,7 +44,7 @@ class EventQuery:
     def __aiter__(self) -> AsyncIterator[Envelope]:
         return self._read()
 
-    def __await__(self) -> Generator[object, object, tuple[Envelope, ...]]:
+    def __await__(self) -> Generator[object, None, tuple[Envelope, ...]]:
         return self._collect().__await__()
 
     async def _collect(self) -> tuple[Envelope, ...]:

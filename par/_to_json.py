@@ -2,7 +2,8 @@
 
 import base64
 import dataclasses
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -24,25 +25,27 @@ def to_json(value: object) -> Json:
     Raises:
         TypeError: for what has no JSON form; the message names the type.
     """
-    if value is None or isinstance(value, (str, bool)):
-        # an enum that is also a string must lose its class, or it would not survive JSON
-        return value.value if isinstance(value, Enum) else value
-    if isinstance(value, Enum):
+    kind = type(value)
+    if value is None or kind is str or kind is bool or kind is int:
+        return cast("Json", value)  # the line above says so
+    if isinstance(value, Enum):  # before str and int, which an enum may also be
         return to_json(cast("object", value.value))
-    if isinstance(value, (int, float)):
-        return _number(value)
+    if isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return _finite(value)
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()
         return {_key(key): to_json(item) for key, item in items}
     if isinstance(value, (list, tuple)):
         return [to_json(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, (set, frozenset)):
-        return sorted((to_json(item) for item in cast("Set[object]", value)), key=repr)
+        return sorted((to_json(item) for item in cast("AbstractSet[object]", value)), key=repr)
     return _structured(value)
 
 
-def _number(value: float) -> Json:
-    if isinstance(value, float) and not isfinite(value):
+def _finite(value: float) -> Json:
+    if not isfinite(value):
         raise TypeError(f"{value} has no JSON form")
     return value
 
@@ -57,9 +60,9 @@ def _key(key: object) -> str:
 
 
 def _structured(value: object) -> Json:
-    if attrs.has(type(value)):
-        fields = attrs.fields(type(value))
-        return {field.name: to_json(getattr(value, field.name)) for field in fields}
+    kind = type(value)
+    if attrs.has(kind):
+        return {field.name: to_json(getattr(value, field.name)) for field in attrs.fields(kind)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, (datetime, date, time)):
@@ -70,4 +73,6 @@ def _structured(value: object) -> Json:
         return str(value)
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} has no JSON form: return text, numbers, lists, dicts, attrs classes or dataclasses")
+    raise TypeError(
+        f"{type(value).__name__} has no JSON form: return text, numbers, lists, dicts, attrs classes or dataclasses"
+    )

@@ -118,7 +118,7 @@ class UnknownModel(UsageError):
         self.model = model
         self.known = tuple(known)
         super().__init__(
-            f"unknown model {model!r}: write \"provider:name\", with one of the providers {', '.join(known)}; "
+            f'unknown model {model!r}: write "provider:name", with one of the providers {", ".join(known)}; '
             "or pass a model object"
         )
 

@@ -38,9 +38,7 @@ __all__ = [
     "ToolProgress",
 ]
 
-StopReason: TypeAlias = Literal[
-    "finished", "max_steps", "budget", "cancelled", "failed", "suspended", "handed_off"
-]
+StopReason: TypeAlias = Literal["finished", "max_steps", "budget", "cancelled", "failed", "suspended", "handed_off"]
 FinishReason: TypeAlias = Literal["stop", "tool_uses", "length", "content_filter"]
 
 

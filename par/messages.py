@@ -77,9 +77,7 @@ class Opaque:
     data: JsonObject
 
 
-OutcomeKind: TypeAlias = Literal[
-    "done", "failed", "timed_out", "cancelled", "unknown", "handoff", "needs_approval"
-]
+OutcomeKind: TypeAlias = Literal["done", "failed", "timed_out", "cancelled", "unknown", "handoff", "needs_approval"]
 
 
 @attrs.frozen(kw_only=True)

@@ -43,7 +43,7 @@ class Done(Generic[R_co]):
     """
 
     value: R_co = attrs.field(eq=False)
-    content: Json = attrs.field(default=attrs.Factory(lambda self: to_json(self.value), takes_self=True))  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType, reportUnknownArgumentType] # attrs types takes_self loosely
+    content: Json = attrs.field(default=attrs.Factory(lambda self: to_json(self.value), takes_self=True))
 
 
 @attrs.frozen(kw_only=True)

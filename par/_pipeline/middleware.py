@@ -71,7 +71,7 @@ _ModelFunction: TypeAlias = Callable[[ModelCall, ModelHandler], Awaitable[ModelR
 _ToolFunction: TypeAlias = Callable[[ToolCall, ToolHandler], Awaitable[ToolOutcome]]
 
 
-def _name_of(function: Callable[..., object]) -> str:
+def _name_of(function: object) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
