@@ -144,6 +144,18 @@ class RunContext(Generic[D_co]):
         """The same as ``progress``, for sync tools, which run in a worker thread."""
         anyio.from_thread.run(self.progress, message, fraction)
 
+    def with_progress(self, sink: ProgressSink) -> "RunContext[D_co]":
+        """Return this context with progress messages going to ``sink``."""
+        return RunContext(
+            self.deps,
+            self.port,
+            call_id=self.call_id,
+            tool=self.tool,
+            idempotency_key=self.idempotency_key,
+            progress=sink,
+            deadline=self._deadline,
+        )
+
     def for_thread(self) -> "RunContext[D_co]":
         """Return this context with the present deadline fixed, for use in a worker thread."""
         return RunContext(

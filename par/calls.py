@@ -76,6 +76,8 @@ class ToolSpec:
     effect: Effect = "once"
     sees_pii: bool = False
     timeout_s: float | None = None
+    abandons: bool = False
+    """Whether an interrupted call may go on in a thread that nobody waits for."""
 
 
 def _unparsed(text: str) -> object:

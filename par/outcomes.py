@@ -54,6 +54,8 @@ class Failed:
     message: str
     retryable: bool = False
     error_type: str | None = None
+    error: Exception | None = attrs.field(default=None, eq=False, repr=False, metadata={"local": True})
+    """What was raised, with its traceback; it stays in the process."""
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,1 @@
+"""Types as shapes: one reading of a type gives its JSON Schema and its strict structuring function."""

@@ -1,0 +1,1 @@
+"""Tools: a typed function, its schema, and how it is called."""

@@ -1,0 +1,134 @@
+"""``@tool``: make a function a tool."""
+
+import re
+from collections.abc import Awaitable, Callable
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from math import isfinite
+from typing import Concatenate, ParamSpec, Protocol, cast, get_args, overload
+
+from typing_extensions import TypeVar
+
+from par._context import RunContext
+from par._shape.read import json_schema
+from par._tool.function import Function
+from par._tool.signature import read_signature
+from par._tool.tool import SyncPolicy, Tool
+from par.calls import Effect, ToolSpec
+from par.errors import ToolDefinitionError
+
+__all__ = ["tool"]
+
+D = TypeVar("D")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
+
+
+class ToolDecorator(Protocol):
+    """What ``tool(...)`` returns."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[RunContext[D], P], Awaitable[R]], /) -> Tool[D, P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Tool[object, P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[RunContext[D], P], R], /) -> Tool[D, P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Tool[object, P, R]: ...
+
+
+@overload
+def tool(function: Callable[Concatenate[RunContext[D], P], Awaitable[R]], /) -> Tool[D, P, R]: ...
+@overload
+def tool(function: Callable[P, Awaitable[R]], /) -> Tool[object, P, R]: ...
+@overload
+def tool(function: Callable[Concatenate[RunContext[D], P], R], /) -> Tool[D, P, R]: ...
+@overload
+def tool(function: Callable[P, R], /) -> Tool[object, P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    effect: Effect = "once",
+    timeout: float | None = None,
+    sync: SyncPolicy = "thread",
+    sees_pii: bool = False,
+) -> ToolDecorator: ...
+def tool(
+    function: object = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    effect: Effect = "once",
+    timeout: float | None = None,
+    sync: SyncPolicy = "thread",
+    sees_pii: bool = False,
+) -> object:
+    """Make a function a tool: its signature and docstring become the JSON Schema that the model is given.
+
+    The first parameter may be a ``RunContext``; the model fills the others. The first paragraph of the
+    docstring describes the tool, its ``Args:`` section the parameters.
+
+    Args:
+        function: the function, when the decorator is used without parentheses.
+        name: what the model calls it; the function's own name by default.
+        description: what the model is told instead of the docstring.
+        effect: ``"read"`` changes nothing, ``"idempotent"`` may be repeated, ``"once"`` (the default) must not
+            be. Retries and resumption obey it.
+        timeout: seconds for one call, from argument checking to the result; none by default.
+        sync: how a plain ``def`` runs. ``"thread"``: in a worker thread, and a cancelled run waits for it.
+            ``"process"``: in a process that is killed on cancellation; needs a function at the top of a module
+            and no ``RunContext``. ``"abandon"``: in a thread that a cancelled run leaves behind; the outcome is
+            then ``Unknown``.
+        sees_pii: whether ``PiiMask`` gives this tool the real values instead of surrogates.
+
+    Raises:
+        ToolDefinitionError: if a model could not call the function.
+    """
+
+    def decorate(candidate: object) -> Tool[object, [], object]:
+        target = cast("Function", candidate)  # _check refuses anything else
+        called = name or str(getattr(candidate, "__name__", type(candidate).__name__))
+        _check(candidate, called, effect=effect, timeout=timeout, sync=sync)
+        signature = read_signature(target, called)
+        if sync == "process" and signature.takes_context:
+            raise ToolDefinitionError(
+                called, 'a RunContext cannot go into another process: leave it out or use sync="thread"'
+            )
+        spec = ToolSpec(
+            name=called,
+            description=signature.description if description is None else description,
+            parameters=json_schema(signature.parameters),
+            effect=effect,
+            sees_pii=sees_pii,
+            timeout_s=timeout,
+            abandons=sync == "abandon" and not iscoroutinefunction(target),
+        )
+        return Tool[object, [], object](target, signature, spec, sync=sync)
+
+    return decorate if function is None else decorate(function)
+
+
+def _check(target: object, name: str, *, effect: str, timeout: float | None, sync: str) -> None:
+    if not callable(target):
+        raise ToolDefinitionError(name, f"{type(target).__name__} is not a function")
+    if not _NAME.fullmatch(name):
+        raise ToolDefinitionError(name, "a name has 1 to 64 letters, digits, _ or -, and begins with a letter or _")
+    if isgeneratorfunction(target) or isasyncgenfunction(target):
+        raise ToolDefinitionError(
+            name, "a generator has no one result: return a value, and tell progress by ctx.progress"
+        )
+    if effect not in get_args(Effect):
+        raise ToolDefinitionError(name, f"effect is one of {', '.join(get_args(Effect))}, not {effect!r}")
+    if sync not in get_args(SyncPolicy):
+        raise ToolDefinitionError(name, f"sync is one of {', '.join(get_args(SyncPolicy))}, not {sync!r}")
+    if timeout is not None and (isinstance(timeout, bool) or not isfinite(timeout) or timeout <= 0):
+        raise ToolDefinitionError(name, f"timeout is seconds greater than 0, not {timeout!r}")
+    if iscoroutinefunction(target):
+        if sync != "thread":
+            raise ToolDefinitionError(name, f"sync={sync!r} is for plain functions, and this one is async")
+    elif sync == "process" and "<locals>" in cast("str", getattr(target, "__qualname__", "<locals>")):
+        raise ToolDefinitionError(name, 'sync="process" needs a function at the top of a module')

@@ -1,0 +1,219 @@
+"""A tool: a typed function, what the model is told of it, and how one call of it becomes an outcome."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Concatenate, Generic, Literal, ParamSpec, Protocol, TypeAlias, cast, final
+
+import anyio
+import anyio.to_thread
+from typing_extensions import TypeVar
+
+from par._context import RunContext
+from par._json import JsonObject
+from par._tool.function import Function
+from par._tool.process import run_in_process
+from par._tool.signature import Signature
+from par.calls import ToolCall, ToolPort, ToolSpec
+from par.errors import CommandRefused, InvalidArguments, MissingDeps, ToolDefinitionError, ToolFailed
+from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, ToolOutcome, Unknown
+
+__all__ = ["AgentTool", "SyncPolicy", "Tool"]
+
+D_contra = TypeVar("D_contra", contravariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SyncPolicy: TypeAlias = Literal["thread", "process", "abandon"]
+_OUTCOMES = (Done, Failed, TimedOut, Cancelled, Unknown, Handoff, NeedsApproval)
+
+
+class _Body(Protocol):
+    async def __call__(self, ctx: RunContext[object], /, **arguments: object) -> object: ...
+
+
+class _Layer(Protocol):
+    def __call__(self, ctx: RunContext[object], call_next: object, /, **arguments: object) -> Awaitable[object]: ...
+
+
+class AgentTool(ToolPort, Protocol[D_contra]):
+    """What an agent takes as a tool, whatever its parameters are."""
+
+    def check_deps(self, deps: D_contra, /) -> None:
+        """Raise ``MissingDeps`` if a run with these deps could not call the tool."""
+        ...
+
+
+@final
+class Tool(Generic[D_contra, P, R]):
+    """What ``@tool`` makes of a function. ``function`` is the function itself, for tests."""
+
+    def __init__(
+        self,
+        function: Function,
+        signature: Signature,
+        spec: ToolSpec,
+        *,
+        sync: SyncPolicy,
+    ) -> None:
+        self.function = function
+        self.spec = spec
+        self._signature = signature
+        self._sync: SyncPolicy | None = None if iscoroutinefunction(function) else sync
+        self._layers: list[_Layer] = []
+        self._body: _Body | None = None
+
+    def __repr__(self) -> str:
+        return f"<tool {self.spec.name}>"
+
+    @property
+    def sync(self) -> SyncPolicy | None:
+        """How a sync function is run; ``None`` for an async one."""
+        return self._sync
+
+    # --- the definition --------------------------------------------------------------------------------
+
+    def middleware(
+        self, layer: Callable[Concatenate[RunContext[D_contra], Callable[P, Awaitable[R]], P], Awaitable[R]]
+    ) -> Callable[Concatenate[RunContext[D_contra], Callable[P, Awaitable[R]], P], Awaitable[R]]:
+        """Put a layer around this tool alone, typed to its arguments and its result.
+
+        The layer is an async function ``(ctx, call_next, *the tool's parameters) -> the tool's result``. The
+        first one attached is outermost. All of them run inside the agent's own middleware.
+
+        Raises:
+            ToolDefinitionError: once the tool has been called.
+        """
+        if self._body is not None:
+            raise ToolDefinitionError(self.spec.name, "a layer was attached after the first call")
+        self._layers.append(cast("_Layer", layer))  # typed by the signature above
+        return layer
+
+    def check_deps(self, deps: D_contra, /) -> None:
+        """Raise ``MissingDeps`` if the function declares a type for its deps and there are none."""
+        needed = self._signature.deps_type
+        if deps is None and needed is not None:
+            raise MissingDeps(self.spec.name, needed.__name__)
+
+    # --- what layers ask -------------------------------------------------------------------------------
+
+    def problems(self, arguments: JsonObject, /) -> tuple[str, ...]:
+        """Say what is wrong with the arguments, one sentence each; nothing: they fit."""
+        found: list[str] = []
+        self._signature.parameters.structure(arguments, "", found)
+        return tuple(found)
+
+    def relaxed(self, arguments: JsonObject, /) -> JsonObject:
+        """Return the arguments with the slips mended that have one meaning (``"5"`` for 5)."""
+        relaxed = self._signature.parameters.relax(arguments)
+        return relaxed if isinstance(relaxed, dict) else arguments
+
+    def result_problem(self, value: object, /) -> str | None:
+        """Say what is wrong with a result, if it is not of the declared type."""
+        shape = self._signature.result
+        if shape is None or shape.matches(value):
+            return None
+        return f"{self.spec.name} returned {type(value).__name__} instead of {shape.expected}"
+
+    # --- one call --------------------------------------------------------------------------------------
+
+    async def invoke(self, call: ToolCall[Mapping[str, object], object], /) -> ToolOutcome[object]:
+        """Structure the arguments, run the function, and turn what comes of it into an outcome.
+
+        Exceptions become ``Failed``; cancellation is never caught. The tool's ``timeout`` is enforced here:
+        the outcome exists when the call has ended.
+        """
+        if call.malformed is not None:
+            return _malformed(call)
+        problems: list[str] = []
+        arguments = self._signature.parameters.structure(call.arguments, "", problems)
+        if problems:
+            return _failed_arguments(InvalidArguments(call.name, problems))
+        parts = cast("dict[str, object]", arguments)  # a Record without problems builds a dict of parts
+        try:
+            limit_s = self.spec.timeout_s
+            if limit_s is None:
+                return self._outcome(await self._run(call, parts))
+            with anyio.move_on_after(limit_s) as scope:
+                outcome = self._outcome(await self._run(call, parts))
+                if not scope.cancel_called:
+                    return outcome
+            return self._late(limit_s, ended=not scope.cancelled_caught)
+        except InvalidArguments as error:
+            return _failed_arguments(error)
+        except Exception as error:  # noqa: BLE001 # the boundary: what a tool raises is told to the model
+            return _failure(call.name, error)
+
+    def _outcome(self, value: object) -> ToolOutcome[object]:
+        if isinstance(value, _OUTCOMES):
+            return cast("ToolOutcome[object]", value)  # one of the union's classes, as checked
+        problem = self.result_problem(value)
+        if problem is None:
+            try:
+                return Done(value)
+            except TypeError as error:  # no JSON form
+                problem = str(error)
+        return Failed(kind="invalid_result", message=problem)
+
+    def _late(self, after_s: float, *, ended: bool) -> ToolOutcome[object]:
+        if self._sync == "abandon":
+            return Unknown(reason=f"{self.spec.name} did not stop after {after_s:g} s and goes on in its thread")
+        if ended:
+            message = f"{self.spec.name} cannot be stopped and took longer than {after_s:g} s; it ran to its end."
+        else:
+            message = f"{self.spec.name} was stopped after {after_s:g} s."
+        return TimedOut(after_s=after_s, message=message)
+
+    async def _run(self, call: ToolCall[Mapping[str, object], object], arguments: dict[str, object]) -> object:
+        ctx = call.ctx if call.progress is None else call.ctx.with_progress(call.progress)
+        if self._sync is None and not self._layers:
+            answer = self.function(ctx, **arguments) if self._signature.takes_context else self.function(**arguments)
+            return await cast("Awaitable[object]", answer)  # an async function, as __init__ checked
+        if self._body is None:
+            self._body = self._compiled()
+        return await self._body(ctx, **arguments)
+
+    def _compiled(self) -> _Body:
+        body: _Body = self._call_function
+        for layer in reversed(self._layers):
+            body = partial(_through, layer, body)
+        return body
+
+    async def _call_function(self, ctx: RunContext[object], /, **arguments: object) -> object:
+        function = self.function
+        if self._sync is None:
+            answer = function(ctx, **arguments) if self._signature.takes_context else function(**arguments)
+            return await cast("Awaitable[object]", answer)  # an async function, as __init__ checked
+        if self._sync == "process":
+            return await run_in_process(function, arguments)
+        bound = (
+            partial(function, ctx.for_thread(), **arguments)
+            if self._signature.takes_context
+            else partial(function, **arguments)
+        )
+        return await anyio.to_thread.run_sync(bound, abandon_on_cancel=self._sync == "abandon")
+
+
+async def _through(layer: _Layer, body: _Body, ctx: RunContext[object], /, **arguments: object) -> object:
+    return await layer(ctx, partial(body, ctx), **arguments)
+
+
+def _malformed(call: ToolCall[Mapping[str, object], object]) -> Failed:
+    text = (call.malformed or "")[:80]
+    return Failed(
+        kind="invalid_arguments",
+        message=f"{call.name} was not called. The arguments are not a JSON object: {text!r}. Send one object with double-quoted keys.",
+    )
+
+
+def _failed_arguments(error: InvalidArguments) -> Failed:
+    return Failed(kind="invalid_arguments", message=str(error), error_type=type(error).__name__, error=error)
+
+
+def _failure(name: str, error: Exception) -> Failed:
+    error_type = type(error).__name__
+    if isinstance(error, ToolFailed):
+        return Failed(kind="failed", message=str(error), retryable=error.retryable, error_type=error_type, error=error)
+    if isinstance(error, CommandRefused):
+        return Failed(kind="refused", message=str(error), error_type=error_type, error=error)
+    return Failed(kind="crashed", message=f"{name} crashed: {error_type}: {error}", error_type=error_type, error=error)
