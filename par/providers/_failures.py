@@ -1,0 +1,162 @@
+"""From what a provider said went wrong to the one error that tells the caller what to do."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from math import isfinite
+
+from par._json import Json
+from par.errors import (
+    AuthenticationFailed,
+    ContextTooLong,
+    ModelError,
+    Overloaded,
+    RateLimited,
+    RequestRejected,
+    UnreadableReply,
+)
+from par.providers._reading import obj, string
+
+__all__ = ["failure_in_body", "failure_of_status", "limit_headers", "retry_after_s"]
+
+_MAX_DETAIL = 2000
+_KEYS = re.compile(r"\b(?:sk|pk|gsk|xai|csk|hf|key)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{10,}")
+_BEARER = re.compile(r"(?i)\bbearer\s+\S+")
+_TOO_LONG = re.compile(
+    r"(?i)context[ _](?:length|window|limit|size)|maximum context|prompt is too long|too many (?:input )?tokens"
+    r"|input (?:is too long|length and `max_tokens`)|reduce the length"
+)
+
+# the words that providers use inside a body of status 200, or where no status came with the error
+_STATUS_OF_TYPE: Mapping[str, int] = {
+    "api_error": 500,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "overloaded_error": 529,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "request_too_large": 413,
+    "server_error": 500,
+    "timeout_error": 504,
+}
+_OUT_OF_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+
+
+def failure_of_status(
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    request_id: str | None = None,
+) -> ModelError:
+    """Translate an answer whose status is not 2xx."""
+    try:
+        value: Json = json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        value = body.decode("utf-8", "replace")
+    message, words = _facts(value)
+    return _failure(
+        provider, status, message, words, request_id=request_id, wait_s=retry_after_s(headers, datetime.now(UTC))
+    )
+
+
+def failure_in_body(provider: str, error: Json, *, request_id: str | None = None) -> ModelError:
+    """Translate an ``error`` that came inside an answer which had begun well."""
+    message, words = _facts(error)
+    code = obj(error).get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else None
+    if status is None:
+        status = next((_STATUS_OF_TYPE[word] for word in words if word in _STATUS_OF_TYPE), None)
+    return _failure(provider, status, message, words, request_id=request_id, wait_s=None)
+
+
+def _facts(body: Json) -> tuple[str, tuple[str, ...]]:
+    """Return what the error says to people, and the words in it that are meant for programs."""
+    if isinstance(body, list):  # Google's compatible endpoint wraps the object in an array
+        body = body[0] if body else None
+    if isinstance(body, str):
+        return body, ()
+    outer = obj(body)
+    error = outer.get("error", outer)
+    if isinstance(error, str):
+        return error, ()
+    inner = obj(error)
+    message = string(inner.get("message")) or string(inner.get("detail")) or string(outer.get("message"))
+    raw = string(obj(inner.get("metadata")).get("raw"))  # OpenRouter: what the upstream provider said
+    words = tuple([word for word in (inner.get("code"), inner.get("type")) if isinstance(word, str)])
+    return (f"{message}: {raw}" if raw else message) or json.dumps(body, ensure_ascii=False), words
+
+
+def _failure(
+    provider: str,
+    status: int | None,
+    message: str,
+    words: tuple[str, ...],
+    *,
+    request_id: str | None,
+    wait_s: float | None,
+) -> ModelError:
+    detail = _BEARER.sub("Bearer …", _KEYS.sub("…", message.strip()))[:_MAX_DETAIL]
+    # no wait helps against an empty account, though OpenAI reports it as a rate limit
+    kind = AuthenticationFailed if _OUT_OF_MONEY.intersection(words) else _kind(status, message, words)
+    return kind(detail, provider=provider, status=status, request_id=request_id, retry_after_s=wait_s)
+
+
+def _kind(status: int | None, message: str, words: tuple[str, ...]) -> type[ModelError]:
+    if status in (401, 402, 403):
+        return AuthenticationFailed
+    if status == 429:
+        return RateLimited
+    if status is None or status >= 500 or status in (408, 409, 425):
+        return Overloaded
+    if status < 400:
+        return UnreadableReply
+    if "context_length_exceeded" in words or _TOO_LONG.search(message):
+        return ContextTooLong
+    return RequestRejected
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that the provider asks to wait, at least 0; ``None`` if it does not say.
+
+    Reads ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return max(0.0, milliseconds / 1000)
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None:
+        return max(0.0, seconds)
+    if value is None:
+        return None
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if at.tzinfo is None:  # "-0000" means that the zone is not known; the date is UTC all the same
+        at = at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and isfinite(value) else None
+
+
+def limit_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Keep the headers that state limits: rate limits and ``retry-after``."""
+    return {
+        name: value
+        for name, value in ((name.lower(), value) for name, value in headers)
+        if "ratelimit-" in name or name.startswith("retry-after")
+    }
