@@ -1,0 +1,1 @@
+"""The ReAct engine: one small loop over a model, tools and steps."""

@@ -1,0 +1,85 @@
+"""The ReAct loop: ask the model, run the tools it asks for, ask again, until it has answered."""
+
+from par._engine.batch import run_tools
+from par._engine.model_step import ask_model
+from par._engine.run import Run
+from par.calls import ModelReply, RunCall, RunResult
+from par.errors import EmptyReply, InvalidReply, ReplyTruncated
+from par.events import ReplyContinued, RunStarted
+from par.messages import Assistant, Text, User
+from par.outcomes import Handoff, NeedsApproval, ToolOutcome
+
+__all__ = ["react"]
+
+_GO_ON = User((Text("Your answer was cut off by the length limit. Go on exactly where you stopped; repeat nothing."),))
+
+
+async def react(call: RunCall) -> RunResult[object]:
+    """Run one turn: the innermost handler of a run.
+
+    Raises:
+        InvalidReply: if the model's last word is no answer.
+        ModelError: if a model call failed for good.
+    """
+    run = Run.of(call.ctx)
+    plan = run.plan
+    run.transcript[:] = [*call.history, *call.input]
+    if run.listening:
+        await run.emit(RunStarted(agent=plan.name, model=plan.model_name, input=call.input))
+    while run.step < plan.max_steps:
+        reply = await _whole_reply(run, call)
+        run.transcript.append(reply.message)
+        uses = reply.message.tool_uses
+        if not uses:
+            return run.result("finished", value=_answer(run, reply))
+        stop = _stop(run, await run_tools(run, uses))
+        if stop is not None:
+            return stop
+    return run.result("max_steps", cause=f"the limit of {plan.max_steps} steps")
+
+
+def _stop(run: Run, outcomes: list[ToolOutcome]) -> RunResult[object] | None:
+    approvals = tuple(outcome for outcome in outcomes if isinstance(outcome, NeedsApproval))
+    if approvals:
+        return run.result("suspended", cause="a tool call needs approval", approvals=approvals)
+    handoff = next((outcome for outcome in outcomes if isinstance(outcome, Handoff)), None)
+    if handoff is not None:
+        return run.result("handed_off", cause=f"handed off to {handoff.target}", handoff=handoff)
+    return None
+
+
+async def _whole_reply(run: Run, call: RunCall) -> ModelReply:
+    """Ask the model; where the length limit cut its text, ask it to go on and join the pieces."""
+    reply = await ask_model(run, call)
+    pieces: list[str] = []
+    while reply.finish == "length" and not reply.message.tool_uses:
+        if not reply.message.text:
+            raise ReplyTruncated("the length limit cut the answer before any text: raise max_tokens")
+        if len(pieces) == run.plan.max_continuations or run.step == run.plan.max_steps:
+            raise ReplyTruncated(f"the answer was still cut off after {len(pieces)} continuations: raise max_tokens")
+        pieces.append(reply.message.text)
+        if run.listening:
+            await run.emit(ReplyContinued(call_id=f"model-{run.step}", chunk=len(pieces)))
+        said = Assistant((Text("".join(pieces)),))
+        reply = await ask_model(run, call, (said, _GO_ON))
+    if not pieces:
+        return reply
+    others = tuple(block for block in reply.message.content if not isinstance(block, Text))
+    message = Assistant((Text("".join(pieces) + reply.message.text), *others))
+    return ModelReply(
+        message=message,
+        finish=reply.finish,
+        usage=reply.usage,
+        model=reply.model,
+        request_id=reply.request_id,
+        headers=reply.headers,
+    )
+
+
+def _answer(run: Run, reply: ModelReply) -> object:
+    text = reply.message.text
+    if reply.finish == "content_filter":
+        raise InvalidReply("the provider's content filter stopped the answer")
+    if not text:
+        raise EmptyReply("the model said nothing and asked for no tool")
+    return text if run.plan.output is None else run.plan.output.parse(text)

@@ -1,0 +1,118 @@
+"""One model call: from the transcript through the onion to a reply."""
+
+from par._context import RunContext
+from par._engine.closing import shielded
+from par._engine.run import Run
+from par._engine.steps import Step
+from par.calls import ModelCall, ModelReply, RunCall
+from par.deltas import Emit
+from par.events import ErrorInfo, ModelAttempted, ModelCallEnded, ModelCallStarted
+from par.messages import Message, System
+
+__all__ = ["ask_model", "attempt_model", "call_model"]
+
+
+async def ask_model(run: Run, call: RunCall, extra: tuple[Message, ...] = ()) -> ModelReply:
+    """Make the run's next model call as a step, and count what it cost.
+
+    ``extra`` follows the transcript without becoming part of it.
+    """
+    run.step += 1
+    ordinal = run.next_ordinal()
+    request = _request(run, call.emit, ordinal, extra)
+
+    async def body() -> ModelReply:
+        return await call_model(run, request)
+
+    key = request.ctx.idempotency_key
+    step = Step(ordinal=ordinal, key=key, kind="model", name=request.model, effect="read", body=body)
+    reply = await run.steps.step(step)
+    run.usage = run.usage + reply.usage
+    return reply
+
+
+def _request(run: Run, emit: Emit, ordinal: int, extra: tuple[Message, ...]) -> ModelCall:
+    plan = run.plan
+    ctx = RunContext[object](run.deps, run, call_id=f"model-{ordinal}", idempotency_key=f"{run.run_id}:{ordinal}")
+    instructions = plan.instructions if isinstance(plan.instructions, str) else plan.instructions(ctx)
+    head = (System(instructions),) if instructions else ()
+    return ModelCall(
+        model=plan.model_name,
+        messages=(*head, *run.transcript, *extra),
+        tools=plan.specs,
+        settings=plan.settings,
+        output=plan.output,
+        stream=run.stream,
+        emit=emit,
+        ctx=ctx,
+    )
+
+
+async def call_model(run: Run, call: ModelCall) -> ModelReply:
+    """Pass a call through the onion, with an event before it and one after it."""
+    if not run.listening:
+        return await run.plan.model_handler(call)
+    call_id = call.ctx.call_id
+    started = run.clock.steady_s()
+    await run.emit(
+        ModelCallStarted(call_id=call_id, model=call.model, messages=len(call.messages), tools=len(call.tools))
+    )
+    try:
+        reply = await run.plan.model_handler(call)
+    except BaseException as error:
+        ended = ModelCallEnded(call_id=call_id, duration_s=run.clock.steady_s() - started, error=ErrorInfo.of(error))
+        await shielded(run.emit, ended, during=error)
+        raise
+    await run.emit(
+        ModelCallEnded(
+            call_id=call_id,
+            duration_s=run.clock.steady_s() - started,
+            message=reply.message,
+            finish=reply.finish,
+            usage=reply.usage,
+        )
+    )
+    return reply
+
+
+async def attempt_model(call: ModelCall) -> ModelReply:
+    """Call the model itself: the innermost handler, once for each attempt."""
+    run = Run.of(call.ctx)
+    model = run.plan.model if not isinstance(run.plan.model, str) else run.models.resolve(run.plan.model)
+    if not run.listening:
+        return _checked(await model(call))
+    started = run.clock.steady_s()
+    try:
+        reply = _checked(await model(call))
+    except BaseException as error:
+        await shielded(
+            run.emit,
+            ModelAttempted(
+                call_id=call.ctx.call_id,
+                attempt=call.attempt,
+                model=call.model,
+                outcome="failed" if isinstance(error, Exception) else "cancelled",
+                duration_s=run.clock.steady_s() - started,
+                error_type=type(error).__name__,
+            ),
+            during=error,
+        )
+        raise
+    await run.emit(
+        ModelAttempted(
+            call_id=call.ctx.call_id,
+            attempt=call.attempt,
+            model=reply.model or call.model,
+            outcome="answered",
+            duration_s=run.clock.steady_s() - started,
+            usage=reply.usage,
+            request_id=reply.request_id,
+        )
+    )
+    return reply
+
+
+def _checked(reply: object) -> ModelReply:
+    if not isinstance(reply, ModelReply):
+        raise TypeError(f"a model returns a ModelReply, this one returned {type(reply).__name__}")
+    return reply

@@ -1,0 +1,199 @@
+"""The mutable state of one run, in one place, with one owner: the task that executes it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, final
+
+import anyio
+
+from par._clock import Clock
+from par._context import RunContext
+from par._engine.models import ModelRegistry
+from par._engine.plan import Plan
+from par._engine.session import Session
+from par._engine.steps import StepRunner
+from par._ids import UlidSource
+from par.calls import NoOutput, RunResult
+from par.events import Envelope, Event, RunEnded, StopReason
+from par.messages import Message
+from par.outcomes import Handoff, NeedsApproval
+from par.states import TaskState, transition
+from par.usage import Usage
+
+__all__ = ["EventSink", "Run"]
+
+EventSink: TypeAlias = Callable[[Envelope], Awaitable[None]]
+
+_FINAL_STATE: dict[StopReason, TaskState] = {
+    "finished": TaskState.COMPLETED,
+    "handed_off": TaskState.COMPLETED,
+    "max_steps": TaskState.FAILED,
+    "budget": TaskState.FAILED,
+    "failed": TaskState.FAILED,
+    "cancelled": TaskState.CANCELLED,
+    "suspended": TaskState.SUSPENDED,
+}
+
+
+@final
+class Run:
+    """One run. It is the ``RunPort`` that contexts hold."""
+
+    __slots__ = (
+        "_ids",
+        "_ordinal",
+        "_sinks",
+        "cause",
+        "clock",
+        "deps",
+        "models",
+        "parent",
+        "plan",
+        "run_id",
+        "scope",
+        "session",
+        "started_s",
+        "status",
+        "step",
+        "steps",
+        "stream",
+        "transcript",
+        "unsent",
+        "usage",
+    )
+
+    def __init__(  # noqa: PLR0913 # the one place where a run is put together
+        self,
+        plan: Plan,
+        deps: object,
+        session: Session,
+        *,
+        clock: Clock,
+        models: ModelRegistry,
+        steps: StepRunner,
+        sinks: Sequence[EventSink],
+        stream: bool,
+        run_id: str | None = None,
+        parent: str | None = None,
+    ) -> None:
+        self._ids = UlidSource()
+        self._ordinal = 0
+        self._sinks = tuple(sinks)
+        self.plan = plan
+        self.deps = deps
+        self.session = session
+        self.clock = clock
+        self.models = models
+        self.steps = steps
+        self.stream = stream
+        self.run_id = run_id or self._ids.next()
+        self.parent = parent
+        self.scope = anyio.CancelScope()
+        self.cause: str | None = None
+        self.status = TaskState.PENDING
+        self.step = 0
+        self.usage = Usage()
+        self.transcript: list[Message] = list(session.history)
+        self.unsent: list[Event] = []
+        """Events of calls that a cancellation cut short; sent when the run is closed."""
+        self.started_s = clock.steady_s()
+
+    # --- what contexts see -----------------------------------------------------------------------------
+
+    @property
+    def session_id(self) -> str:
+        """The session's id."""
+        return self.session.id
+
+    @property
+    def agent_name(self) -> str:
+        """The agent's name."""
+        return self.plan.name
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody takes events; hot paths build none if not."""
+        return bool(self._sinks)
+
+    async def emit(self, event: Event) -> None:
+        """Number the event, and hand it to each sink in turn; the store comes first."""
+        if not self._sinks:
+            return
+        envelope = Envelope(
+            id=self._ids.next(),
+            session=self.session.id,
+            run=self.run_id,
+            step=self.step,
+            parent=self.parent,
+            at=self.clock.now(),
+            seq=self.session.next_seq(),
+            event=event,
+        )
+        for sink in self._sinks:
+            await sink(envelope)
+
+    # --- what the engine does with it ------------------------------------------------------------------
+
+    @staticmethod
+    def of(ctx: RunContext[object]) -> "Run":
+        """Return the run that a context belongs to.
+
+        Raises:
+            TypeError: for a context that belongs to none.
+        """
+        if not isinstance(ctx.port, Run):
+            raise TypeError("this call belongs to no run: layers pass on the call's own ctx")
+        return ctx.port
+
+    def next_ordinal(self) -> int:
+        """Return the number of the next step; drawn in list order, before anything runs concurrently."""
+        self._ordinal += 1
+        return self._ordinal
+
+    def move(self, target: TaskState) -> None:
+        """Change the status by a legal move.
+
+        Raises:
+            IllegalTransition: for any other.
+        """
+        self.status = transition(self.status, target)
+
+    def cancel(self, cause: str) -> None:
+        """End the run from inside the program; the first cause is the one that is recorded."""
+        if self.cause is None:
+            self.cause = cause
+        self.scope.cancel()
+
+    def result(
+        self,
+        stop_reason: StopReason,
+        *,
+        value: object = None,
+        cause: str | None = None,
+        handoff: Handoff | None = None,
+        approvals: tuple[NeedsApproval, ...] = (),
+    ) -> RunResult[object]:
+        """Describe the run as it stands; ``value`` counts only if it finished."""
+        return RunResult[object](
+            value=value if stop_reason == "finished" else NoOutput(),
+            messages=tuple(self.transcript),
+            usage=self.usage,
+            steps=self.step,
+            stop_reason=stop_reason,
+            cause=cause,
+            run_id=self.run_id,
+            session_id=self.session.id,
+            handoff=handoff,
+            approvals=approvals,
+        )
+
+    def ended(self, stop_reason: StopReason, cause: str | None) -> RunEnded:
+        """Move to the final state of ``stop_reason`` and return the event that says so."""
+        self.move(_FINAL_STATE[stop_reason])
+        return RunEnded(
+            stop_reason=stop_reason,
+            status=self.status,
+            steps=self.step,
+            usage=self.usage,
+            duration_s=self.clock.steady_s() - self.started_s,
+            cause=cause,
+        )

@@ -1,0 +1,143 @@
+"""The runtime: where an application's runs live, and end."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self, cast, final
+
+import anyio
+from typing_extensions import TypeVar
+
+from par._agent import Agent, check_timeout
+from par._clock import Clock
+from par._engine.host import Host
+from par._engine.models import ModelFactory, ModelRegistry
+from par._engine.session import Session
+from par._engine.stream import RunStream
+from par._ids import new_ulid
+from par._store import Store
+from par.calls import RunResult
+from par.errors import UsageError
+from par.messages import Message, Prompt, as_messages
+
+__all__ = ["Runtime"]
+
+D = TypeVar("D")
+O = TypeVar("O")  # noqa: E741 # the output type, beside D for the deps
+
+_CLOSE_S = 30.0
+"""How long a runtime that is itself cancelled waits for its runs; sync tools in threads may need it."""
+
+
+@final
+class Runtime:
+    """Runs agents, keeps their sessions, and records their events in a store.
+
+    ``async with Runtime(store=store) as rt: await rt.run(agent, "...", session="order-42")``. Leaving the block
+    cancels every run that is still going on, waits until all have ended, and closes the models that the
+    runtime made from strings. The store belongs to the caller.
+
+    Args:
+        store: where events are recorded before the run goes on; nowhere by default.
+        models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``.
+        clock: where timestamps come from.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store | None = None,
+        models: Mapping[str, ModelFactory] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._host = Host(store=store, models=ModelRegistry(models), clock=clock or Clock())
+        self._sessions: dict[str, Session] = {}
+        self._entered = False
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise UsageError("a Runtime is entered once: make another")
+        self._entered = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._host.close("the runtime was closed")
+        finally:
+            # reached at once when the close above went through; else this task was cancelled while waiting
+            with anyio.move_on_after(_CLOSE_S, shield=True):
+                await self._host.close("the runtime was closed")
+
+    async def run(
+        self,
+        agent: Agent[D, O],
+        prompt: Prompt,
+        *,
+        deps: D | None = None,
+        session: str | None = None,
+        messages: Sequence[Message] = (),
+        timeout_s: float | None = None,
+    ) -> RunResult[O]:
+        """Answer a prompt. With ``session``, go on where that session stands; its runs follow one another.
+
+        ``messages`` is the conversation so far, for a session that this runtime has not seen. The rest is as
+        for ``Agent.run``.
+
+        Raises:
+            UsageError: outside the runtime's block, or for ``messages`` of a session that has some.
+            StoreError: if the store could not record the run.
+        """
+        self._check_entered()
+        agent.check_deps(deps)
+        found = self._session(session, messages)
+        result = await self._host.run(agent.plan, deps, found, as_messages(prompt), timeout_s=check_timeout(timeout_s))
+        return cast("RunResult[O]", result)  # the agent's output spec made the value
+
+    def run_stream(
+        self,
+        agent: Agent[D, O],
+        prompt: Prompt,
+        *,
+        deps: D | None = None,
+        session: str | None = None,
+        messages: Sequence[Message] = (),
+        timeout_s: float | None = None,
+    ) -> AbstractAsyncContextManager[RunStream[O]]:
+        """Show a run as it goes; what ``Agent.run_stream`` is, with the session and the store of ``run``."""
+        self._check_entered()
+        agent.check_deps(deps)
+        found = self._session(session, messages)
+        stream = self._host.stream(agent.plan, deps, found, as_messages(prompt), timeout_s=check_timeout(timeout_s))
+        return cast("AbstractAsyncContextManager[RunStream[O]]", stream)  # as in run
+
+    def history(self, session: str) -> tuple[Message, ...]:
+        """Return the messages of a session; empty for one that this runtime has not seen.
+
+        They are fit to be sent again, also after a run was cancelled or failed.
+        """
+        found = self._sessions.get(session)
+        return () if found is None else found.history
+
+    def forget(self, session: str) -> None:
+        """Drop a session's messages from memory; what the store has stays."""
+        self._sessions.pop(session, None)
+
+    def _check_entered(self) -> None:
+        if not self._entered:
+            raise UsageError("enter the runtime first: async with Runtime() as rt: ...")
+
+    def _session(self, name: str | None, messages: Sequence[Message]) -> Session:
+        if name is None:
+            found = Session(new_ulid())
+            found.history = tuple(messages)
+            return found
+        if not name:
+            raise UsageError("a session's name must not be empty")
+        found = self._sessions.setdefault(name, Session(name))
+        if messages:
+            if found.history:
+                raise UsageError(f"the session {name!r} has messages of its own: leave out messages=...")
+            found.history = tuple(messages)
+        return found
