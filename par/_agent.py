@@ -35,7 +35,7 @@ __all__ = ["Agent"]
 D = TypeVar("D", default=object)
 O = TypeVar("O", default=str)  # noqa: E741 # the output type, beside D for the deps
 D2 = TypeVar("D2", default=object)
-X = TypeVar("X")
+X = TypeVar("X", default=str)
 
 
 @final
@@ -77,12 +77,12 @@ class Agent(Generic[D, O]):
         max_continuations: int = 3,
     ) -> None: ...
     def __init__(  # noqa: PLR0913 # an agent is what it is made of; all but the model have defaults
-        self,
+        self: "Agent[D2, X]",
         model: ModelHandler | str,
         *,
         name: str = "agent",
-        instructions: str | Callable[[RunContext[D]], str] = "",
-        tools: Sequence[AgentTool[D]] = (),
+        instructions: str | Callable[[RunContext[D2]], str] = "",
+        tools: Sequence[AgentTool[D2]] = (),
         middleware: Sequence[Middleware] = (),
         output: object = None,
         settings: Settings | None = None,
@@ -149,8 +149,8 @@ class Agent(Generic[D, O]):
 
     def check_deps(self, deps: D | None) -> None:
         """Raise ``MissingDeps`` if a tool could not be called with these deps."""
-        for tool in self._tools.values():
-            tool.check_deps(cast("D", deps))  # the tools are those of this agent
+        for tool in cast("dict[str, AgentTool[D | None]]", self._tools).values():  # taken with this agent's deps
+            tool.check_deps(deps)
 
     def explain(self) -> str:
         """Return how the agent is built: its limits, its tools, and its onion, layer by layer."""
