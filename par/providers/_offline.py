@@ -42,7 +42,7 @@ class OfflineModel:
         question, findings, uses = _turn(call.messages)
         commands = next_commands(question, findings)
         if not commands:
-            return await _say(call, answer(question, findings))
+            return await _say(call, answer(findings))
         return await _ask(call, commands, uses)
 
 

@@ -17,11 +17,14 @@ _WORD = re.compile(r"`([^`]+)`|([A-Za-z_][A-Za-z0-9_]+)")
 _DOTFILE = re.compile(r"(?<![\w/])(\.[A-Za-z][\w./-]*\w)")
 _CODE = frozenset({".py", ".rs", ".go", ".ts", ".js", ".c", ".h", ".cpp", ".java", ".ml", ".rb"})
 _COMMON = frozenset(
-    """about after allowed and any are asked before can could did does explain file files find for from give has have
-    how implemented implements into its last list look made make many may more named only project read repo
-    repository says show some tell than that the them then there these they this tried try what when where whether
-    which who why will with work works would write you your changed change also were was not""".split()
-)  # fmt: skip
+    re.findall(
+        r"\w+",
+        "about after allowed also and any are asked before can change changed could did does explain file files find for "
+        "from give has have how implemented implements into its last list look made make many may more named not only "
+        "project read repo repository says show some tell than that the them then there these they this tried try was "
+        "were what when where whether which who why will with work works would write you your",
+    )
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -83,14 +86,14 @@ def _topic(question: str) -> str | None:
     return (named or sorted(telling, key=len, reverse=True))[0]
 
 
-def answer(question: str, findings: Sequence[Finding]) -> str:
+def answer(findings: Sequence[Finding]) -> str:
     """Say what was found, with the file and the line where there is one."""
     said = ["I am the built-in offline model: I follow fixed rules and report only what the tools returned."]
     for finding in findings:
         if finding.op == "read_file" or finding.failed:
             said.append(_tried(finding))
         else:
-            said.extend(_fact(finding, question))
+            said.extend(_fact(finding))
     return "\n".join(said)
 
 
@@ -102,7 +105,7 @@ def _tried(finding: Finding) -> str:
     return f"- {what}: allowed; it has {len(finding.data.splitlines())} lines."
 
 
-def _fact(finding: Finding, question: str) -> list[str]:
+def _fact(finding: Finding) -> list[str]:
     lines = [line for line in finding.data.splitlines() if line.strip()]
     if finding.op == "list_dir" and lines:
         return [f"- The top folder holds {len(lines)} entries: {', '.join(line.strip() for line in lines[:12])}."]
@@ -114,7 +117,6 @@ def _fact(finding: Finding, question: str) -> list[str]:
         return [_census(lines)]
     if finding.op == "grep":
         return [_places(str(finding.command.get("pattern")), finding.data)]
-    del question
     return []
 
 
