@@ -1,0 +1,217 @@
+"""Opening an audit file: telling it from other files before touching it, its schema, its connections.
+
+The functions here block; they run in the thread of the connection that they open.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from par.errors import NewerSchema, NotAnAuditFile, StoreUnavailable
+
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Durability", "is_busy", "open_reader", "open_writer"]
+
+Durability: TypeAlias = Literal["process", "power"]
+
+APPLICATION_ID: Final = 0x50415231
+"""``PAR1``, in the header of every audit file."""
+
+_BUSY_S: Final = 2.0
+"""How long one statement waits for another process's lock, before the store tries again."""
+
+_SCHEMA_1: Final = (
+    """
+    CREATE TABLE event (
+        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        session TEXT NOT NULL CHECK (typeof(session) = 'text'),
+        seq INTEGER NOT NULL CHECK (typeof(seq) = 'integer' AND seq >= 1),
+        id TEXT NOT NULL UNIQUE CHECK (typeof(id) = 'text'),
+        at TEXT NOT NULL CHECK (typeof(at) = 'text'),
+        run TEXT NOT NULL CHECK (typeof(run) = 'text'),
+        parent TEXT CHECK (typeof(parent) IN ('text', 'null')),
+        step INTEGER NOT NULL CHECK (typeof(step) = 'integer' AND step >= 0),
+        kind TEXT NOT NULL CHECK (typeof(kind) = 'text'),
+        body TEXT NOT NULL CHECK (typeof(body) = 'text'),
+        previous BLOB NOT NULL CHECK (typeof(previous) = 'blob' AND length(previous) = 32),
+        hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32),
+        UNIQUE (session, seq)
+    )
+    """,
+    "CREATE INDEX event_run ON event (run)",
+    """
+    CREATE TABLE head (
+        session TEXT NOT NULL PRIMARY KEY CHECK (typeof(session) = 'text'),
+        seq INTEGER NOT NULL CHECK (typeof(seq) = 'integer' AND seq >= 1),
+        hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER head_is_never_deleted BEFORE DELETE ON head
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+    """
+    CREATE TRIGGER head_only_grows BEFORE UPDATE ON head WHEN new.session <> old.session OR new.seq <= old.seq
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
+    """,
+)
+
+_MIGRATIONS: Final = (_SCHEMA_1,)
+"""Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
+
+SCHEMA_VERSION: Final = len(_MIGRATIONS)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Tell whether SQLite says that somebody else holds a lock, so that trying again makes sense."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
+def open_writer(path: Path, durability: Durability, create: bool) -> sqlite3.Connection:
+    """Return a connection for writing to the audit file, which is made if it is absent and ``create`` says so.
+
+    A file that is something else is not changed, not even by the traces that SQLite leaves.
+
+    Raises:
+        NotAnAuditFile: if the file is something else.
+        NewerSchema: if a newer par wrote it.
+        StoreUnavailable: if it is absent or cannot be opened.
+        sqlite3.OperationalError: if it is locked just now; see ``is_busy``.
+    """
+    _look(path, create)
+    connection = _connect(path, "rwc" if create else "rw")
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        _migrate(connection, path)
+        _use_wal(connection, path)
+        # NORMAL leaves a commit in the operating system's cache, which a killed process cannot take along
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
+        connection.execute(f"PRAGMA fullfsync = {'ON' if durability == 'power' else 'OFF'}")
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error) and not is_busy(error):
+            raise _translated(path, error) from error
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write; text comes as bytes, so that no stored byte can make reading fail.
+
+    Raises:
+        StoreUnavailable: if the file cannot be opened.
+        sqlite3.OperationalError: if it is locked just now; see ``is_busy``.
+    """
+    connection = _connect(path, "rw")  # "ro" could not take part in the WAL's shared memory
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA query_only = ON")
+        connection.text_factory = bytes
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _look(path: Path, create: bool) -> None:
+    try:
+        if path.is_dir():
+            raise NotAnAuditFile(str(path), "it is a directory")
+        size = path.stat().st_size if path.exists() else None
+    except OSError as error:
+        raise StoreUnavailable(str(path), error.strerror or str(error)) from error
+    if size is None and not create:
+        raise StoreUnavailable(str(path), "there is no such file")
+    if size is None and not path.parent.is_dir():
+        raise StoreUnavailable(str(path), "its folder does not exist")
+    if size == 0 and not create:
+        raise NotAnAuditFile(str(path), "it is empty")
+    if size:
+        _read_header(path)
+
+
+def _read_header(path: Path) -> None:
+    # "immutable" reads the main file alone: no locks, no journal replayed, no -wal or -shm made beside the file
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    except sqlite3.Error as error:
+        raise StoreUnavailable(str(path), str(error)) from error
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+    finally:
+        connection.close()
+    if application != APPLICATION_ID:
+        raise NotAnAuditFile(str(path), "it is the SQLite database of another program")
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(str(path), version, SCHEMA_VERSION)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # as a URI, because the plain name ":memory:" would be no file at all
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection, path) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # read again: another process may have done it while this one waited for the lock
+        for statements in _MIGRATIONS[_version(connection, path) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application == APPLICATION_ID:
+        if version > SCHEMA_VERSION:
+            raise NewerSchema(str(path), version, SCHEMA_VERSION)
+        if not objects:
+            raise NotAnAuditFile(str(path), "its tables are missing")
+        return int(version)
+    if objects or version or application:
+        raise NotAnAuditFile(str(path), "it is the SQLite database of another program")
+    return 0
+
+
+def _use_wal(connection: sqlite3.Connection, path: Path) -> None:
+    # after the schema was written: so the main file says from its first page on what it is
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreUnavailable(str(path), "its file system cannot share memory, which SQLite's WAL needs")
+
+
+def _translated(path: Path, error: sqlite3.Error) -> NotAnAuditFile | StoreUnavailable:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_NOTADB:
+        return NotAnAuditFile(str(path), "it is not a SQLite database")
+    if code == sqlite3.SQLITE_CORRUPT:
+        return NotAnAuditFile(str(path), f"it is damaged ({error})")
+    return StoreUnavailable(str(path), str(error))
