@@ -20,7 +20,10 @@ _PROVIDER = "anthropic"
 
 
 def _from_environment() -> AsyncAnthropic:
-    client = AsyncAnthropic(max_retries=0)
+    try:
+        client = AsyncAnthropic(max_retries=0)
+    except anthropic.AnthropicError as error:  # a profile that cannot be read
+        raise MissingKey(provider=_PROVIDER, variable="ANTHROPIC_API_KEY") from error
     if client.api_key is None and client.auth_token is None and client.credentials is None:
         raise MissingKey(provider=_PROVIDER, variable="ANTHROPIC_API_KEY")
     return client
