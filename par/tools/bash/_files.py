@@ -1,0 +1,193 @@
+"""read_file, head, tail and word_count: one file at a time, by descriptor, without a process."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import attrs
+
+from par.errors import CommandRefused
+from par.tools._workspace import Opened
+from par.tools.bash._capture import Captured, Lines
+from par.tools.bash._clean import escape_name
+from par.tools.bash._native import CHUNK, Room, chunks, interruptible, refuse_os_error
+from par.tools.bash._output import Outcome
+from par.tools.bash._read_commands import Head, ReadFile, Tail, WordCount
+
+__all__ = ["head", "read_file", "tail", "word_count"]
+
+_MAX_SCAN = 256 * 1024 * 1024
+"""Bytes of one file that are looked at: some seconds of reading, and far more than a source file has."""
+_MAX_BACK = 16 * 1024 * 1024
+"""Bytes that tail goes back; a longer last part would not be shown anyway."""
+
+
+@contextmanager
+def _opened(room: Room, path: str, field: str = "path") -> Iterator[Opened]:
+    try:
+        with room.workspace.open_file(path) as opened:
+            room.allow_reading(opened)
+            yield opened
+    except OSError as error:
+        refuse_os_error(error, path, field)
+
+
+def read_file(room: Room, command: ReadFile) -> Outcome:
+    """Read lines ``start_line`` to ``end_line``."""
+    first = command.start_line or 1
+    last = command.end_line
+    with _opened(room, command.path) as opened:
+        return _numbered(room, opened, first, last, numbers=command.number_lines)
+
+
+def _numbered(room: Room, opened: Opened, first: int, last: int | None, *, numbers: bool = False) -> Outcome:
+    kept = room.lines()
+    number = 0
+    for number, line in enumerate(_lines(opened.fd, room.policy.max_output_bytes), start=1):
+        if last is not None and number > last:
+            break
+        if number >= first and not kept.add(b"%6d\t%s" % (number, line) if numbers else line):
+            break
+    notes = [f"The file has {opened.facts.st_size} bytes."]
+    if kept.full:
+        after = first + kept.count
+        notes.append(f"Not all of it fits: lines {first} to {after - 1} are shown. Go on with start_line {after}.")
+    elif number < first and opened.facts.st_size:
+        notes.append(f"It has {number} lines, so there is no line {first}.")
+    return Outcome(stdout=kept.captured(), notes=tuple(notes))
+
+
+def _lines(fd: int, longest: int) -> Iterator[bytes]:
+    """Yield the lines of a file; a line much longer than may be shown comes as its beginning."""
+    rest = b""
+    overlong = False
+    scanned = 0
+    for chunk in chunks(fd):
+        scanned += len(chunk)
+        parts = (rest + chunk).split(b"\n") if not overlong else chunk.split(b"\n")
+        rest = parts.pop()
+        if overlong and (parts or not rest):
+            parts = parts[1:]  # the end of the line whose beginning was given out
+            overlong = False
+        elif overlong:
+            rest = b""
+        for part in parts:
+            yield part + b"\n"
+        if len(rest) > longest + CHUNK:
+            yield rest
+            rest, overlong = b"", True
+        if scanned > _MAX_SCAN:
+            raise CommandRefused(
+                "too_large", f"line not reached within {_MAX_SCAN} bytes.", field="path", remedy="Use grep or tail."
+            )
+    if rest:
+        yield rest
+
+
+def head(room: Room, command: Head) -> Outcome:
+    """Read the first lines or bytes."""
+    with _opened(room, command.path) as opened:
+        if command.bytes is None:
+            return _numbered(room, opened, 1, command.lines or 10)
+        wanted = min(command.bytes, room.policy.max_output_bytes)
+        data = b"".join(_exactly(opened.fd, wanted))
+        cut = command.bytes > wanted and opened.facts.st_size > wanted
+        return _bounded(room, data, cut=cut, size=opened.facts.st_size)
+
+
+def _exactly(fd: int, size: int) -> Iterator[bytes]:
+    while size > 0 and (chunk := os.read(fd, min(size, CHUNK))):
+        size -= len(chunk)
+        yield chunk
+
+
+def _bounded(room: Room, data: bytes, *, cut: bool, size: int) -> Outcome:
+    kept = room.lines()
+    for line in data.splitlines(keepends=True):
+        if not kept.add(line):
+            break
+    captured = attrs.evolve(kept.captured(), cut=kept.full or cut)
+    return Outcome(stdout=captured, notes=(f"The file has {size} bytes.",))
+
+
+def tail(room: Room, command: Tail) -> Outcome:
+    """Read the last lines or bytes, or everything from a line on."""
+    with _opened(room, command.path) as opened:
+        if command.from_line is not None:
+            return _numbered(room, opened, command.from_line, None)
+        size = opened.facts.st_size
+        if command.bytes is not None:
+            wanted = min(command.bytes, room.policy.max_output_bytes)
+            os.lseek(opened.fd, max(0, size - wanted), os.SEEK_SET)
+            data = b"".join(_exactly(opened.fd, wanted))
+            return _bounded(room, data, cut=min(command.bytes, size) > wanted, size=size)
+        return _last_lines(room, opened, min(command.lines or 10, room.policy.max_output_lines), command.lines or 10)
+
+
+def _last_lines(room: Room, opened: Opened, lines: int, asked: int) -> Outcome:
+    size = opened.facts.st_size
+    start = size
+    data = b""
+    while start > 0 and size - start < _MAX_BACK and data.count(b"\n", 0, max(0, len(data) - 1)) < lines:
+        interruptible()
+        step = min(CHUNK, start)
+        start -= step
+        data = os.pread(opened.fd, step, start) + data
+    found = _split(data)
+    chosen = found[-lines:]
+    cut = (start > 0 and len(found) < lines) or lines < asked <= len(found)
+    while len(chosen) > 1 and sum(map(len, chosen)) > room.policy.max_output_bytes:
+        chosen, cut = chosen[1:], True
+    text = b"".join(chosen)
+    if len(text) > room.policy.max_output_bytes:
+        text, cut = text[-room.policy.max_output_bytes :].lstrip(bytes(range(0x80, 0xC0))), True
+    shown = Captured(head=text, total=len(text), cut=cut)
+    notes = [f"The file has {size} bytes."]
+    if cut:
+        notes.append(
+            f"Not all of it fits: the last {len(chosen)} lines are shown, the first of them perhaps not from its beginning."
+        )
+    return Outcome(stdout=shown, notes=tuple(notes))
+
+
+def _split(data: bytes) -> list[bytes]:
+    parts = data.split(b"\n")
+    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+
+
+def word_count(room: Room, command: WordCount) -> Outcome:
+    """Count lines, words, bytes and characters, and sum them up."""
+    names = ("lines", "words", "bytes", "chars")
+    asked = [name for name in names if getattr(command, name)] or ["lines", "words", "bytes"]
+    total = dict.fromkeys(names, 0)
+    kept = Lines(room.policy.max_output_bytes, room.policy.max_output_lines)
+    kept.add(("  ".join(asked) + "\n").encode())
+    for number, path in enumerate(command.paths):
+        with _opened(room, path, f"paths[{number}]") as opened:
+            if opened.facts.st_size > _MAX_SCAN:
+                problem = f"{path!a} has {opened.facts.st_size} bytes; files up to {_MAX_SCAN} are counted."
+                raise CommandRefused("too_large", problem, field=f"paths[{number}]")
+            counts = _count(opened.fd, words="words" in asked)
+        for name in names:
+            total[name] += counts[name]
+        kept.add(("  ".join(str(counts[name]) for name in asked) + f"  {escape_name(path)}\n").encode())
+    if len(command.paths) > 1:
+        kept.add(("  ".join(str(total[name]) for name in asked) + "  total\n").encode())
+    return Outcome(stdout=kept.captured())
+
+
+def _count(fd: int, *, words: bool) -> dict[str, int]:
+    found = dict.fromkeys(("lines", "words", "bytes", "chars"), 0)
+    inside = False
+    for chunk in chunks(fd):
+        found["bytes"] += len(chunk)
+        found["lines"] += chunk.count(b"\n")
+        # every byte but the following ones of a character begins one
+        found["chars"] += len(chunk) - len(chunk.translate(None, delete=_STARTS))
+        if words:
+            found["words"] += len(chunk.split()) - (inside and not chunk[:1].isspace())
+            inside = not chunk[-1:].isspace()
+    return found
+
+
+_STARTS = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)
