@@ -1,24 +1,20 @@
 """Run a function in a process of its own that a cancelled call takes down with it."""
 
 import multiprocessing.spawn
-import os
 import pickle
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from subprocess import PIPE
 from typing import cast
 
 import anyio
 from anyio.abc import Process
 
+from par._spawn import spawned
 from par._tool.function import Function
 from par.errors import ToolFailed
 
 __all__ = ["run_in_process"]
-
-_REAP_S = 5.0
 
 
 async def run_in_process(function: Function, arguments: Mapping[str, object]) -> object:
@@ -35,24 +31,9 @@ async def run_in_process(function: Function, arguments: Mapping[str, object]) ->
     preparation = multiprocessing.spawn.get_preparation_data("par-tool")
     preparation.pop("authkey", None)  # cannot be pickled outside multiprocessing's own spawning
     request = pickle.dumps((preparation, function.__module__, function.__qualname__, dict(arguments)))
-    process = await anyio.open_process(
-        [sys.executable, "-m", "par._tool.worker"],
-        stdin=PIPE,
-        stdout=PIPE,
-        stderr=None,
-        start_new_session=True,
-        env=None,
-    )
-    try:
+    async with spawned([sys.executable, "-m", "par._tool.worker"], stderr=None) as process:
         answer = await _talk(process, request)
         await process.wait()
-    finally:
-        with anyio.move_on_after(_REAP_S, shield=True):
-            # also after an answer: what the function started in its group ends with its call
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-            await process.aclose()
     return _result(function.__name__, answer, process.returncode)
 
 
