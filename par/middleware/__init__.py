@@ -1,0 +1,51 @@
+"""The layers that come with par, each one object that wraps runs, model calls or tool calls."""
+
+from par.middleware._chain import default_chain
+from par.middleware._log_format import CorrelationFilter, JsonFormatter
+from par.middleware._logging import Logging
+from par.middleware._pii_cards import CardNumbers
+from par.middleware._pii_detector import Detector, PatternDetector
+from par.middleware._pii_email import Emails
+from par.middleware._pii_iban import Ibans
+from par.middleware._pii_ip import IpAddresses
+from par.middleware._pii_mask import PiiMask
+from par.middleware._pii_phone import PhoneNumbers
+from par.middleware._pii_secrets import Secrets
+from par.middleware._pii_ssn import SocialSecurityNumbers
+from par.middleware._pii_vault import Vault
+from par.middleware._rate_backend import Limit, RateBackend, Reservation
+from par.middleware._rate_limit import RateLimit
+from par.middleware._rate_memory import MemoryRateBackend
+from par.middleware._retry import Retry
+from par.middleware._retry_budget import RetryBudget
+from par.middleware._sanitize import Sanitize
+from par.middleware._timeout import Timeout
+from par.middleware._validation import Validation
+
+__all__ = [
+    "CardNumbers",
+    "CorrelationFilter",
+    "Detector",
+    "Emails",
+    "Ibans",
+    "IpAddresses",
+    "JsonFormatter",
+    "Limit",
+    "Logging",
+    "MemoryRateBackend",
+    "PatternDetector",
+    "PhoneNumbers",
+    "PiiMask",
+    "RateBackend",
+    "RateLimit",
+    "Reservation",
+    "Retry",
+    "RetryBudget",
+    "Sanitize",
+    "Secrets",
+    "SocialSecurityNumbers",
+    "Timeout",
+    "Validation",
+    "Vault",
+    "default_chain",
+]

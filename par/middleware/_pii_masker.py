@@ -1,0 +1,243 @@
+"""Mask texts, numbers, JSON and messages with what the detectors find."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Protocol, final
+
+import attrs
+
+from par._json import Json, JsonObject
+from par.errors import ParError
+from par.messages import (
+    Assistant,
+    AssistantBlock,
+    Image,
+    Message,
+    Reasoning,
+    System,
+    Text,
+    ToolResult,
+    ToolResults,
+    ToolUse,
+    User,
+    UserBlock,
+)
+from par.middleware._pii_detector import Detector
+from par.middleware._pii_find import Finder
+from par.middleware._walk import map_json, map_object
+
+__all__ = ["Edit", "Masker", "Redactor", "Replacer", "spread"]
+
+_SMALL = 1_000_000  # numbers below it have fewer than 7 digits
+
+
+class Replacer(Protocol):
+    """Says what stands in the place of a hit."""
+
+    def knows(self, text: str) -> bool: ...
+    def replace(self, detector: Detector, value: str) -> str: ...
+
+
+@final
+class Redactor:
+    """Puts ``[kind]`` in the place of a hit."""
+
+    def knows(self, text: str) -> bool:
+        """Nothing is put back, so nothing is known."""
+        del text
+        return False
+
+    def replace(self, detector: Detector, value: str) -> str:
+        """Return the kind in brackets."""
+        del value
+        return f"[{detector.kind}]"
+
+
+@attrs.frozen
+class Edit:
+    """One replacement in a text."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+
+
+def spread(texts: Sequence[str], edits: Iterable[Edit]) -> list[str]:
+    """Make edits of the joined ``texts`` in the texts themselves; a replacement goes where its hit begins."""
+    result: list[str] = []
+    begin = 0
+    edits = tuple(edits)
+    for text in texts:
+        end = begin + len(text)
+        pieces: list[str] = []
+        at = begin
+        for edit in edits:
+            if edit.end <= begin or edit.start >= end:
+                continue
+            if edit.start >= at:
+                pieces.append(text[at - begin : edit.start - begin])
+            if edit.start >= begin:
+                pieces.append(edit.text)
+            at = min(end, edit.end)
+        result.append("".join(pieces) + text[at - begin :])
+        begin = end
+    return result
+
+
+@final
+class Masker:
+    """Masks for one run; ``found`` counts by kind in every method."""
+
+    __slots__ = ("finder", "replacer")
+
+    def __init__(self, finder: Finder, replacer: Replacer) -> None:
+        self.finder = finder
+        self.replacer = replacer
+
+    def edits(self, text: str, key: str = "") -> list[Edit]:
+        """Return what is to be replaced; made-up values of a vault are left alone."""
+        hits = self.finder.find(text, key)
+        if not hits:
+            return []
+        replacer = self.replacer
+        result: list[Edit] = []
+        for hit in hits:
+            value = text[hit.start : hit.end]
+            if not replacer.knows(value):
+                result.append(Edit(hit.start, hit.end, replacer.replace(hit.detector, value), hit.detector.kind))
+        return result
+
+    def text(self, text: str, found: Counter[str], key: str = "") -> str:
+        """Return the text masked, the same object if nothing was found."""
+        edits = self.edits(text, key)
+        if not edits:
+            return text
+        found.update(edit.kind for edit in edits)
+        return spread((text,), edits)[0]
+
+    def number(self, value: "int | float", found: Counter[str], key: str = "") -> "int | float | str":
+        """Return the number masked: as text, or as a number where the made-up value is one."""
+        if -_SMALL < value < _SMALL:
+            return value
+        plain = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        masked = self.text(plain, found, key)
+        if masked is plain:
+            return value
+        return int(masked) if masked.isascii() and masked.isdigit() and masked[0] != "0" else masked
+
+    def json(self, value: Json, found: Counter[str]) -> Json:
+        """Return the value masked in all its texts, keys and numbers."""
+        return map_json(
+            value,
+            lambda text, key: self.text(text, found, key),
+            lambda number, key: self.number(number, found, key),
+        )
+
+    def json_object(self, value: JsonObject, found: Counter[str]) -> JsonObject:
+        """The same for an object."""
+        if not value:
+            return value
+        return map_object(
+            value,
+            lambda text, key: self.text(text, found, key),
+            lambda number, key: self.number(number, found, key),
+        )
+
+    def message(self, message: Message, found: Counter[str]) -> Message:
+        """Return the message masked, the same object if nothing was found."""
+        if isinstance(message, System):
+            text = self.text(message.text, found)
+            return message if text is message.text else System(text)
+        if isinstance(message, User):
+            return self._user(message, found)
+        if isinstance(message, ToolResults):
+            results = tuple([self._result(result, found) for result in message.results])
+            return message if _same(results, message.results) else ToolResults(results)
+        return self.assistant(message, found)
+
+    def assistant(
+        self,
+        message: Assistant,
+        found: Counter[str],
+        *,
+        text_edits: list[Edit] | None = None,
+        reasoning_edits: list[Edit] | None = None,
+    ) -> Assistant:
+        """Return the message masked; edits that a stream has already shown are made as they are."""
+        blocks = self._joined(message.content, Text, found, text_edits)
+        blocks = self._joined(blocks, Reasoning, found, reasoning_edits)
+        blocks = tuple([self._use(block, found) if isinstance(block, ToolUse) else block for block in blocks])
+        return message if _same(blocks, message.content) else Assistant(blocks)
+
+    def _joined(
+        self,
+        blocks: tuple[AssistantBlock, ...],
+        kind: type[Text] | type[Reasoning],
+        found: Counter[str],
+        edits: list[Edit] | None,
+    ) -> tuple[AssistantBlock, ...]:
+        # all blocks of a kind as one text: they are streamed and shown as one
+        texts = [block.text for block in blocks if isinstance(block, kind) and isinstance(block, (Text, Reasoning))]
+        if not texts:
+            return blocks
+        if edits is None:
+            edits = self.edits(texts[0] if len(texts) == 1 else "".join(texts))
+        if not edits:
+            return blocks
+        found.update(edit.kind for edit in edits)
+        masked = iter(spread(texts, edits))
+        result: list[AssistantBlock] = []
+        for block in blocks:
+            if isinstance(block, kind) and isinstance(block, (Text, Reasoning)):
+                text = next(masked)
+                # a signature over other words would be refused, so it goes with them
+                changed = Text(text) if isinstance(block, Text) else Reasoning(text)
+                result.append(block if text == block.text else changed)
+            else:
+                result.append(block)
+        return tuple(result)
+
+    def _use(self, use: ToolUse, found: Counter[str]) -> ToolUse:
+        arguments = self.json_object(use.arguments, found)
+        malformed = None if use.malformed is None else self.text(use.malformed, found)
+        if arguments is use.arguments and malformed is use.malformed:
+            return use
+        return attrs.evolve(use, arguments=arguments, malformed=malformed)
+
+    def _result(self, result: ToolResult, found: Counter[str]) -> ToolResult:
+        content = self.text(result.content, found)
+        return result if content is result.content else attrs.evolve(result, content=content)
+
+    def _user(self, message: User, found: Counter[str]) -> User:
+        texts = [block.text for block in message.content if isinstance(block, Text)]
+        edits = self.edits(texts[0] if len(texts) == 1 else "".join(texts))
+        found.update(edit.kind for edit in edits)
+        masked = iter(spread(texts, edits) if edits else texts)
+        blocks: list[UserBlock] = []
+        for block in message.content:
+            if isinstance(block, Image):
+                blocks.append(self._image(block, found))
+            else:
+                text = next(masked)
+                blocks.append(block if text == block.text else Text(text))
+        return message if _same(blocks, message.content) else User(tuple(blocks))
+
+    def _image(self, image: Image, found: Counter[str]) -> Image:
+        if image.url is None:
+            return image
+        url = self.text(image.url, found)
+        return image if url is image.url else attrs.evolve(image, url=url)
+
+    def scrub(self, error: ParError) -> None:
+        """Mask the texts that an error carries, in place, so that it stays the same object."""
+        found: Counter[str] = Counter()
+        error.args = tuple(self.text(item, found) if isinstance(item, str) else item for item in error.args)
+        facts: dict[str, object] = error.__dict__
+        for name, value in facts.items():
+            if isinstance(value, str):
+                facts[name] = self.text(value, found)
+
+
+def _same(new: Sequence[object], old: Sequence[object]) -> bool:
+    return all(one is other for one, other in zip(new, old, strict=True))

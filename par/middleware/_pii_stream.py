@@ -1,0 +1,192 @@
+"""Mask a stream so that no part of it ever shows what the whole would hide."""
+
+import re
+from typing import final
+
+from par._json import dump_json
+from par.deltas import Delta, Emit, ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
+from par.messages import Assistant
+from par.middleware._pii_masker import Edit, Masker, spread
+from par.middleware._pii_secrets import PEM_BEGIN, pem_is_open
+from par.middleware._pii_vault import VaultSession
+
+__all__ = ["ReplyStream", "RestoringStream", "StreamMask"]
+
+# what can stand inside a hit: ASCII without spaces, the letters of e-mail addresses, typographic dashes
+_BREAK = re.compile(r"[^!-~\u00c0-\u024f\u0370-\u04ff\u2010-\u2013]")
+_GAP = " \u00a0\u2009\u202f"
+_GROUP = re.compile(r"[+(]?[0-9A-Z][0-9A-Z().\-/\u2010-\u2013]{0,34}|[0-9().+\-/]{1,6}")
+_CHAIN_CHARS = 72  # longer than any hit with spaces in it
+_CONTEXT = 64
+
+
+@final
+class StreamMask:
+    """Masks one text that comes in pieces: what may still become a hit is kept back, all else goes on at once."""
+
+    __slots__ = ("_done", "_limit", "_masker", "_token", "edits", "text")
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._limit = masker.finder.longest
+        self.text = ""
+        """All that came in, as it was."""
+        self.edits: list[Edit] = []
+        """What was replaced in it so far."""
+        self._done = 0
+        self._token = 0
+
+    def feed(self, piece: str) -> str:
+        """Take some more text; return what may be shown now, possibly nothing."""
+        before = len(self.text)
+        self.text += piece
+        for match in _BREAK.finditer(piece):
+            self._token = before + match.end()
+        return self._advance(self._cut())
+
+    def finish(self) -> str:
+        """Return the rest."""
+        return self._advance(len(self.text))
+
+    def _cut(self) -> int:
+        text = self.text
+        size = len(text)
+        cut = _chain_start(text, self._token, max(self._done, size - _CHAIN_CHARS))
+        finder = self._masker.finder
+        if finder.longest_own:
+            cut = min(cut, size - finder.longest_own)
+        if finder.has_secrets:
+            begin = text.find(PEM_BEGIN, self._done)
+            while begin >= 0 and begin < cut:
+                if pem_is_open(text, begin):
+                    cut = begin
+                    break
+                begin = text.find(PEM_BEGIN, begin + 1)
+        return max(cut, size - self._limit)
+
+    def _advance(self, cut: int) -> str:
+        done = self._done
+        if cut <= done:
+            return ""
+        text = self.text
+        edits = [edit for edit in self._edits_from(done) if edit.start < cut]
+        if edits and edits[-1].end > cut:
+            # the hit at the edge may still grow, so it waits, unless the text ends here
+            last = edits.pop()
+            cut = max(done, last.start)
+        self.edits.extend(edits)
+        self._done = cut
+        return spread(("\0" * done + text[done:cut],), edits)[0][done:] if edits else text[done:cut]
+
+    def _edits_from(self, done: int) -> list[Edit]:
+        start = max(0, done - _CONTEXT)
+        found = self._masker.edits(self.text[start:] if start else self.text)
+        return [
+            Edit(max(edit.start + start, done), edit.end + start, edit.text, edit.kind)
+            for edit in found
+            if edit.end + start > done
+        ]
+
+
+def _chain_start(text: str, token: int, least: int) -> int:
+    """Return where the groups of digits and capitals begin that lead up to the last token.
+
+    Groups parted by single spaces may be one card, account or phone number, also when the last is not there yet.
+    """
+    start = token
+    at = token
+    while at - 1 > least and text[at - 1] in _GAP:
+        begin = at - 1
+        while begin > least and _BREAK.match(text, begin - 1) is None:
+            begin -= 1
+        group = text[begin : at - 1]
+        if _GROUP.fullmatch(group) is None:
+            break
+        at = begin
+        if any(character in "0123456789+(" for character in group):
+            start = begin
+    return start
+
+
+@final
+class ReplyStream:
+    """Stands between a model and the reader of its deltas."""
+
+    def __init__(self, masker: Masker, emit: Emit) -> None:
+        self._masker = masker
+        self._emit = emit
+        self._restart()
+
+    def _restart(self) -> None:
+        self.text = StreamMask(self._masker)
+        self.reasoning = StreamMask(self._masker)
+        self._arguments: dict[str, tuple[str, list[str]]] = {}
+
+    async def emit(self, delta: Delta, /) -> None:
+        """Take a delta; pass on what may be shown.
+
+        Arguments are JSON, in which escapes can hide anything, so they go on as a whole at the end; an empty delta
+        goes on at once and tells that the model is at work.
+        """
+        if isinstance(delta, TextDelta):
+            if shown := self.text.feed(delta.text):
+                await self._emit(delta if shown == delta.text else TextDelta(shown))
+        elif isinstance(delta, ReasoningDelta):
+            if shown := self.reasoning.feed(delta.text):
+                await self._emit(delta if shown == delta.text else ReasoningDelta(shown))
+        elif isinstance(delta, ToolUseDelta):
+            self._arguments.setdefault(delta.id, (delta.name, []))[1].append(delta.arguments)
+            await self._emit(delta if not delta.arguments else ToolUseDelta(id=delta.id, name=delta.name))
+        else:
+            if isinstance(delta, StreamRestarted):
+                self._restart()
+            await self._emit(delta)
+
+    async def finish(self, raw: Assistant, masked: Assistant, *, text: str, reasoning: str) -> None:
+        """Show what was kept back. ``masked`` is what the reader gets as the reply."""
+        if reasoning:
+            await self._emit(ReasoningDelta(reasoning))
+        if text:
+            await self._emit(TextDelta(text))
+        plain = {use.id: use for use in raw.tool_uses}
+        clean = {use.id: use for use in masked.tool_uses}
+        for use_id, (name, pieces) in self._arguments.items():
+            arguments = "".join(pieces)
+            use = clean.get(use_id)
+            if use is None:
+                arguments = ""  # a use that the reply does not have
+            elif use is not plain.get(use_id):
+                arguments = dump_json(use.arguments) if use.malformed is None else use.malformed
+            if arguments:
+                await self._emit(ToolUseDelta(id=use_id, name=name, arguments=arguments))
+
+
+@final
+class RestoringStream:
+    """Puts the real values back into the text that a run's reader sees."""
+
+    def __init__(self, session: VaultSession, emit: Emit) -> None:
+        self._session = session
+        self._emit = emit
+        self._held = ""
+
+    async def emit(self, delta: Delta, /) -> None:
+        """Take a delta; pass on its text with the real values."""
+        if isinstance(delta, TextDelta):
+            text = self._held + delta.text
+            cut = self._session.open_tail(text)
+            self._held = text[cut:]
+            if shown := self._session.restore(text[:cut]):
+                await self._emit(delta if shown == delta.text else TextDelta(shown))
+            return
+        if isinstance(delta, StreamRestarted):
+            self._held = ""
+        else:
+            await self.finish()
+        await self._emit(delta)
+
+    async def finish(self) -> None:
+        """Pass on what was kept back."""
+        held, self._held = self._held, ""
+        if held:
+            await self._emit(TextDelta(self._session.restore(held)))

@@ -1,0 +1,144 @@
+"""Keep within limits on requests, tokens and tool calls, waiting in line where that takes it."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import anyio
+import attrs
+
+from par._pipeline.handler import ModelHandler, ToolHandler
+from par._pipeline.middleware import Order
+from par.calls import ModelCall, ModelReply, ToolCall
+from par.errors import AuthenticationFailed, ConnectionFailed, RateLimited, RequestRejected
+from par.events import RateLimitWaited
+from par.messages import Assistant, Message, Reasoning, System, Text, ToolResults, ToolUse
+from par.middleware import _checks as checks
+from par.middleware._rate_backend import Limit, RateBackend, Reservation
+from par.middleware._rate_headers import pause_from_headers
+from par.middleware._rate_memory import MemoryRateBackend
+from par.middleware._timeout import Timeout
+from par.outcomes import Failed, ToolOutcome
+
+__all__ = ["RateLimit"]
+
+_CHARS_PER_TOKEN = 4  # what English text comes to; the estimate is replaced by the real usage
+_SETTLE_S = 5.0
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RateLimit:
+    """Lets calls through at the rate that is allowed, in the order in which they came.
+
+    One instance may serve many agents and both kinds of call. Each model call reserves one request and an estimate
+    of its tokens, and settles with the real usage. Where the provider itself says "not now", everybody waits as
+    long as it asks.
+
+    The default of 600 requests a minute is generous: it stops loops that run away, not normal work. Set the limits
+    of your own account.
+    """
+
+    order: ClassVar[Order] = Order(outside_of=(Timeout,))
+
+    requests: int | None = attrs.field(default=600, validator=checks.optional(checks.count))
+    """Model requests in any ``per_s`` seconds; ``None`` for no limit."""
+    tokens: int | None = attrs.field(default=None, validator=checks.optional(checks.count))
+    """Tokens, input and output together, in any ``per_s`` seconds; ``None`` for no limit."""
+    per_s: float = attrs.field(default=60.0, validator=checks.seconds)
+    """The length of the window in seconds."""
+    max_wait_s: float | None = attrs.field(default=None, validator=checks.optional(checks.seconds))
+    """The longest wait; beyond it a model call raises ``RateLimited`` and a tool call fails as refused. ``None``
+    waits as long as it takes."""
+    tool_calls: Mapping[str, int] = attrs.field(factory=dict[str, int], converter=dict, validator=checks.counts)
+    """Calls in any ``per_s`` seconds by tool name; other tools are free."""
+    reply_tokens: int = attrs.field(default=500, validator=checks.whole)
+    """Tokens to reserve for an answer whose call sets no ``max_tokens``."""
+    backend: RateBackend = attrs.field(factory=MemoryRateBackend, repr=False)
+    """Where the counts are kept."""
+
+    _limit: Limit = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.requests is None and self.tokens is None and not self.tool_calls:
+            raise ValueError(
+                "one of requests, tokens and tool_calls must be set: a limiter without limits does nothing"
+            )
+        object.__setattr__(self, "_limit", Limit(requests=self.requests, tokens=self.tokens, per_s=self.per_s))
+
+    async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
+        """Answer the call once it is its turn; cancelled while waiting, it gives its place back.
+
+        Raises:
+            RateLimited: if its turn does not come within ``max_wait_s``.
+        """
+        if self.requests is None and self.tokens is None:
+            return await call_next(call)
+        estimate = 0 if self.tokens is None else self._estimate(call)
+        place = await self.backend.reserve("model", self._limit, tokens=estimate, max_wait_s=self.max_wait_s)
+        if place.waited_s > 0:
+            await self._tell_wait(call, place, estimate)
+        try:
+            reply = await call_next(call)
+        except (RateLimited, ConnectionFailed, RequestRejected, AuthenticationFailed) as error:
+            # refused before it was worked on: it cost a request and no tokens
+            await self._settle(place, requests=1, tokens=0)
+            if isinstance(error, RateLimited) and error.retry_after_s:
+                await self.backend.hold("model", self._limit, seconds=error.retry_after_s)
+            raise
+        usage = reply.usage
+        if usage.requests > 1 or (usage.total_tokens and self.tokens is not None):
+            tokens = usage.total_tokens or estimate
+            await self.backend.settle(place, requests=max(1, usage.requests), tokens=tokens)
+        if reply.headers and (pause := pause_from_headers(reply.headers, call.ctx.port.clock.now())) > 0:
+            await self.backend.hold("model", self._limit, seconds=pause)
+        return reply
+
+    async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:
+        """Answer the call once it is its turn, or refuse it after ``max_wait_s``."""
+        allowed = self.tool_calls.get(call.name)
+        if allowed is None:
+            return await call_next(call)
+        limit = Limit(requests=allowed, per_s=self.per_s)
+        try:
+            place = await self.backend.reserve(f"tool:{call.name}", limit, tokens=0, max_wait_s=self.max_wait_s)
+        except RateLimited as error:
+            when = f" Try again in {error.retry_after_s:.1f} s." if error.retry_after_s else ""
+            message = f"{call.name} may be called {allowed} times in {self.per_s:g} s, and that is used up.{when}"
+            return Failed(kind="refused", message=message, retryable=True, error_type="RateLimited")
+        if place.waited_s > 0:
+            await call.ctx.emit(RateLimitWaited(call_id=call.id, waited_s=place.waited_s))
+        return await call_next(call)
+
+    async def _tell_wait(self, call: ModelCall, place: Reservation, estimate: int) -> None:
+        told = False
+        try:
+            await call.ctx.emit(RateLimitWaited(call_id=call.ctx.call_id, waited_s=place.waited_s))
+            told = True
+        finally:
+            if not told and estimate:  # nothing was sent, so the tokens go back
+                await self._settle(place, requests=1, tokens=0)
+
+    async def _settle(self, place: Reservation, *, requests: int, tokens: int) -> None:
+        with anyio.move_on_after(_SETTLE_S, shield=True):
+            await self.backend.settle(place, requests=requests, tokens=tokens)
+
+    def _estimate(self, call: ModelCall) -> int:
+        chars = sum(map(_chars, call.messages))
+        return chars // _CHARS_PER_TOKEN + (call.settings.max_tokens or self.reply_tokens)
+
+
+def _chars(message: Message) -> int:
+    if isinstance(message, System):
+        return len(message.text)
+    if isinstance(message, ToolResults):
+        return sum(len(result.content) for result in message.results)
+    if isinstance(message, Assistant):
+        return sum(len(_text_of(block)) for block in message.content)
+    return len(message.text)
+
+
+def _text_of(block: object) -> str:
+    if isinstance(block, (Text, Reasoning)):
+        return block.text
+    if isinstance(block, ToolUse):
+        return block.malformed or str(block.arguments)
+    return ""
