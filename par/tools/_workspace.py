@@ -6,7 +6,7 @@ import stat
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import final
@@ -104,7 +104,7 @@ class Workspace:
             self._close()
 
     @contextmanager
-    def root(self) -> Iterator[int]:
+    def root(self) -> Generator[int, None, None]:
         """Give a descriptor of the folder for the time of the block.
 
         Raises:
@@ -120,7 +120,7 @@ class Workspace:
             os.close(fd)
 
     @contextmanager
-    def open_file(self, path: str) -> Iterator[Opened]:
+    def open_file(self, path: str) -> Generator[Opened, None, None]:
         """Open a regular file for reading, for the time of the block.
 
         It never waits: a FIFO or a device is opened without blocking and then refused.
@@ -137,7 +137,7 @@ class Workspace:
             yield opened
 
     @contextmanager
-    def open_folder(self, path: str) -> Iterator[Opened]:
+    def open_folder(self, path: str) -> Generator[Opened, None, None]:
         """Open a folder for reading, for the time of the block.
 
         Raises:
@@ -147,7 +147,7 @@ class Workspace:
             yield opened
 
     @contextmanager
-    def open_any(self, path: str) -> Iterator[Opened]:
+    def open_any(self, path: str) -> Generator[Opened, None, None]:
         """Open whatever ``path`` is, without waiting; ``facts`` say what it is.
 
         Raises:
@@ -157,7 +157,7 @@ class Workspace:
             yield opened
 
     @contextmanager
-    def _open(self, path: str, flags: int) -> Iterator[Opened]:
+    def _open(self, path: str, flags: int) -> Generator[Opened, None, None]:
         with self.root() as root:
             fd, name = open_beneath(root, path, flags, kernel=self._kernel)
         try:

@@ -3,13 +3,13 @@
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
-from typing import cast, final
+from typing import final
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
-import attrs
 
 from par._context import RunContext
 from par._json import Json, JsonObject
@@ -18,8 +18,8 @@ from par.errors import CommandRefused, StoreError
 from par.events import CommandEnded, CommandStarted
 from par.outcomes import Done, Failed, TimedOut, ToolOutcome
 from par.tools._workspace import Workspace
-from par.tools.bash import _files
 from par.tools.bash._commands import Command, command_to_json, rebuilt, schema_of
+from par.tools.bash._files import head, read_file, tail, word_count
 from par.tools.bash._find import find
 from par.tools.bash._git import GitGate, git
 from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
@@ -178,28 +178,31 @@ class Bash:
             )
 
         try:
-            outcome = await self._timed(command)
-            output = await anyio.to_thread.run_sync(_output, command.op, outcome, anyio.current_time() - started)
-        except CommandRefused as refused:
-            await ctx.emit(ended(None, refused.code))
-            raise
+            result = await self._attempt(command, started)
         except BaseException as error:
             code = "crashed" if isinstance(error, Exception) else "cancelled"
             with anyio.move_on_after(_RECORD_S, shield=True):
-                try:
+                # the cancellation or the defect that is under way says more than a store that fails now
+                with suppress(StoreError):
                     await ctx.emit(ended(None, code))
-                except StoreError:
-                    pass  # the cancellation or the defect that is under way says more than this
             raise
-        await ctx.emit(ended(output, "timeout" if output.timed_out else None))
-        return output
+        if isinstance(result, CommandRefused):
+            await ctx.emit(ended(None, result.code))
+            raise result
+        await ctx.emit(ended(result, "timeout" if result.timed_out else None))
+        return result
+
+    async def _attempt(self, command: Command, started: float) -> CommandOutput | CommandRefused:
+        try:
+            outcome = await self._timed(command)
+        except CommandRefused as refused:
+            return refused
+        return await anyio.to_thread.run_sync(_output, command.op, outcome, anyio.current_time() - started)
 
     async def _timed(self, command: Command) -> Outcome:
-        with anyio.move_on_after(self._policy.timeout_s) as limit:
-            outcome = await self._dispatch(command)
-        if limit.cancelled_caught:
-            return Outcome(exit_code=None, timed_out=True)
-        return outcome  # pyright: ignore[reportPossiblyUnbound] # it is unbound only if the scope was left early
+        with anyio.move_on_after(self._policy.timeout_s):
+            return await self._dispatch(command)
+        return Outcome(exit_code=None, timed_out=True)
 
     async def _dispatch(self, command: Command) -> Outcome:
         room = self._room
@@ -214,13 +217,13 @@ def _native(room: Room, command: ListDir | ReadFile | Head | Tail | Find | WordC
     if isinstance(command, ListDir):
         return list_dir(room, command)
     if isinstance(command, ReadFile):
-        return _files.read_file(room, command)
+        return read_file(room, command)
     if isinstance(command, Head):
-        return _files.head(room, command)
+        return head(room, command)
     if isinstance(command, Tail):
-        return _files.tail(room, command)
+        return tail(room, command)
     if isinstance(command, WordCount):
-        return _files.word_count(room, command)
+        return word_count(room, command)
     return find(room, command, time.time())  # noqa: TID251 # ages of files count from the system's own clock
 
 

@@ -1,7 +1,8 @@
 """The closed set of commands, and the table from tag to class."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias, cast
 
 import attrs
 
@@ -11,7 +12,7 @@ from par.tools.bash._kinds import json_value, kind_of
 from par.tools.bash._read_commands import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
 from par.tools.bash._refusals import Problem, refusal
 
-__all__ = ["COMMANDS", "EXAMPLES", "PLANNED", "Command", "command_to_json", "example", "rebuilt", "schema_of"]
+__all__ = ["COMMANDS", "EXAMPLES", "PLANNED", "Command", "built", "command_to_json", "example", "rebuilt", "schema_of"]
 
 Command: TypeAlias = ListDir | ReadFile | Head | Tail | Grep | Find | WordCount | GitStatus | GitLog | GitDiff | GitShow
 
@@ -45,17 +46,69 @@ EXAMPLES: Final[MappingProxyType[str, str]] = MappingProxyType({
 })
 
 # names that a model may well try, and that are refused as not being here
-PLANNED: Final = frozenset(
-    """tree sort uniq cut translate diff stat disk_usage json_query which system_info emit_text grep_filter
-    make_dir touch write_file copy move remove git_blame git_refs git_ls_files git_rev_parse git_add git_commit
-    git_restore git_switch git_branch run_tests run_linter run_python run_task pipeline set_executable checksum
-    file_type hex_dump git_stash git_reset git_apply archive_list archive_extract""".split()
-)
+PLANNED: Final = frozenset([
+    "tree",
+    "sort",
+    "uniq",
+    "cut",
+    "translate",
+    "diff",
+    "stat",
+    "disk_usage",
+    "json_query",
+    "which",
+    "system_info",
+    "emit_text",
+    "grep_filter",
+    "make_dir",
+    "touch",
+    "write_file",
+    "copy",
+    "move",
+    "remove",
+    "git_blame",
+    "git_refs",
+    "git_ls_files",
+    "git_rev_parse",
+    "git_add",
+    "git_commit",
+    "git_restore",
+    "git_switch",
+    "git_branch",
+    "run_tests",
+    "run_linter",
+    "run_python",
+    "run_task",
+    "pipeline",
+    "set_executable",
+    "checksum",
+    "file_type",
+    "hex_dump",
+    "git_stash",
+    "git_reset",
+    "git_apply",
+    "archive_list",
+    "archive_extract",
+])
 
 
 def example(op: str) -> str:
     """Return a small valid command of ``op``."""
     return EXAMPLES[op]
+
+
+class _Make(Protocol):
+    def __call__(self, **fields: object) -> Command: ...
+
+
+def built(kind: type[Command], fields: Mapping[str, object]) -> Command:
+    """Return a command of ``kind``; its own checks look at every field.
+
+    Raises:
+        CommandRefused: if a field breaks a rule.
+    """
+    make = cast("_Make", kind)  # the constructor checks at run time what no checker can know
+    return make(**fields)
 
 
 def rebuilt(command: object) -> Command:
@@ -70,7 +123,7 @@ def rebuilt(command: object) -> Command:
             absent = [field.name for field in attrs.fields(known) if not hasattr(command, field.name)]
             if absent:
                 raise refusal([Problem(code="missing_field", field=absent[0], problem="the command lacks a field.")])
-            return known(**{field.name: getattr(command, field.name) for field in attrs.fields(known)})
+            return built(known, {field.name: getattr(command, field.name) for field in attrs.fields(known)})
     raise refusal([Problem(code="unknown_op", field="command", problem=f"a {kind.__name__} is not a command.")])
 
 

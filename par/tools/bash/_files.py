@@ -1,7 +1,7 @@
 """read_file, head, tail and word_count: one file at a time, by descriptor, without a process."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import attrs
@@ -23,7 +23,7 @@ _MAX_BACK = 16 * 1024 * 1024
 
 
 @contextmanager
-def _opened(room: Room, path: str, field: str = "path") -> Iterator[Opened]:
+def _opened(room: Room, path: str, field: str = "path") -> Generator[Opened, None, None]:
     try:
         with room.workspace.open_file(path) as opened:
             room.allow_reading(opened)
@@ -157,9 +157,8 @@ def _split(data: bytes) -> list[bytes]:
 
 def word_count(room: Room, command: WordCount) -> Outcome:
     """Count lines, words, bytes and characters, and sum them up."""
-    names = ("lines", "words", "bytes", "chars")
-    asked = [name for name in names if getattr(command, name)] or ["lines", "words", "bytes"]
-    total = dict.fromkeys(names, 0)
+    asked = [name for name in _COUNTED if getattr(command, name)] or ["lines", "words", "bytes"]
+    total = _zeros()
     kept = Lines(room.policy.max_output_bytes, room.policy.max_output_lines)
     kept.add(("  ".join(asked) + "\n").encode())
     for number, path in enumerate(command.paths):
@@ -168,7 +167,7 @@ def word_count(room: Room, command: WordCount) -> Outcome:
                 problem = f"{path!a} has {opened.facts.st_size} bytes; files up to {_MAX_SCAN} are counted."
                 raise CommandRefused("too_large", problem, field=f"paths[{number}]")
             counts = _count(opened.fd, words="words" in asked)
-        for name in names:
+        for name in _COUNTED:
             total[name] += counts[name]
         kept.add(("  ".join(str(counts[name]) for name in asked) + f"  {escape_name(path)}\n").encode())
     if len(command.paths) > 1:
@@ -176,8 +175,12 @@ def word_count(room: Room, command: WordCount) -> Outcome:
     return Outcome(stdout=kept.captured())
 
 
+def _zeros() -> dict[str, int]:
+    return dict.fromkeys(_COUNTED, 0)
+
+
 def _count(fd: int, *, words: bool) -> dict[str, int]:
-    found = dict.fromkeys(("lines", "words", "bytes", "chars"), 0)
+    found = _zeros()
     inside = False
     for chunk in chunks(fd):
         found["bytes"] += len(chunk)
@@ -190,4 +193,5 @@ def _count(fd: int, *, words: bool) -> dict[str, int]:
     return found
 
 
+_COUNTED: tuple[str, ...] = ("lines", "words", "bytes", "chars")
 _STARTS = bytes(byte for byte in range(256) if not 0x80 <= byte < 0xC0)

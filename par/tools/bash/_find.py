@@ -14,7 +14,7 @@ from par.tools.bash._match import matches
 from par.tools.bash._native import Room, refuse_os_error
 from par.tools.bash._output import Outcome
 from par.tools.bash._read_commands import Find
-from par.tools.bash._walk import Entry, walk
+from par.tools.bash._walk import Entry, What, walk
 
 __all__ = ["find"]
 
@@ -125,7 +125,7 @@ def _top(start: str, fd: int, facts: os.stat_result) -> Entry:
     plain = "/".join(part for part in start.split("/") if part not in {"", "."}) or "."
     if S_ISDIR(facts.st_mode):
         return Entry(path=plain, name=plain.rsplit("/", 1)[-1], depth=0, what="dir", parent=fd, facts=facts)
-    what = "file" if S_ISREG(facts.st_mode) else "other"
+    what: What = "file" if S_ISREG(facts.st_mode) else "other"
     return Entry(path=plain, name=plain.rsplit("/", 1)[-1], depth=0, what=what, parent=fd, facts=facts)
 
 

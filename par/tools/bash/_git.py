@@ -8,7 +8,6 @@ import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
-
 from par.tools.bash._git_argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
 from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
 from par.tools.bash._git_gate import Repository, check_config, open_repository

@@ -7,7 +7,7 @@ cannot switch all of them off (filters have names of their own). So every key mu
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import attrs
@@ -21,13 +21,38 @@ from par.tools.bash._refusals import quote
 __all__ = ["Repository", "check_config", "open_repository"]
 
 _MAX_CONFIG = 256 * 1024
-_FLAT = frozenset(
-    """core.filemode core.logallrefupdates core.ignorecase core.precomposeunicode core.autocrlf core.eol
-    core.symlinks core.longpaths core.untrackedcache core.abbrev core.safecrlf core.compression core.bigfilethreshold
-    user.name user.email init.defaultbranch pull.rebase pull.ff fetch.prune push.default push.autosetupremote gc.auto
-    commit.gpgsign tag.gpgsign lfs.repositoryformatversion extensions.objectformat extensions.worktreeconfig
-    extensions.refstorage rerere.enabled merge.conflictstyle""".split()
-)
+_FLAT = frozenset([
+    "core.filemode",
+    "core.logallrefupdates",
+    "core.ignorecase",
+    "core.precomposeunicode",
+    "core.autocrlf",
+    "core.eol",
+    "core.symlinks",
+    "core.longpaths",
+    "core.untrackedcache",
+    "core.abbrev",
+    "core.safecrlf",
+    "core.compression",
+    "core.bigfilethreshold",
+    "user.name",
+    "user.email",
+    "init.defaultbranch",
+    "pull.rebase",
+    "pull.ff",
+    "fetch.prune",
+    "push.default",
+    "push.autosetupremote",
+    "gc.auto",
+    "commit.gpgsign",
+    "tag.gpgsign",
+    "lfs.repositoryformatversion",
+    "extensions.objectformat",
+    "extensions.worktreeconfig",
+    "extensions.refstorage",
+    "rerere.enabled",
+    "merge.conflictstyle",
+])
 _NAMED = re.compile(
     r"remote\..*\.(?:url|fetch|pushurl|tagopt|prune|gh-resolved)"
     r"|branch\..*\.(?:remote|merge|rebase|pushremote|description|vscode-merge-base|gh-merge-base)"
@@ -52,7 +77,7 @@ class Repository:
 
 
 @contextmanager
-def open_repository(room: Room, cwd: str | None) -> Iterator[Repository]:
+def open_repository(room: Room, cwd: str | None) -> Generator[Repository, None, None]:
     """Open the nearest repository at or above ``cwd``, not above the workspace, and check its layout.
 
     Raises:

@@ -168,8 +168,8 @@ def _job(room: Room, argv: tuple[str, ...], fds: tuple[int, ...], root: int) -> 
 def _collect(data: bytes, batch: dict[int, str], command: Grep, kept: Lines) -> None:
     """Put the names of the files in the place of their descriptors."""
     if command.output in {"files", "files_without"}:
-        for record in _RECORD.finditer(data):
-            if not kept.add(_named(batch, record) + b"\n"):
+        for file in _RECORD.finditer(data):
+            if not kept.add(_named(batch, file) + b"\n"):
                 return
         return
     for line in data.split(b"\n"):

@@ -196,6 +196,7 @@ def json_value(value: object) -> Json:
     """Return the JSON form of a field's value: tuples become lists, nested values objects."""
     if isinstance(value, tuple):
         return [json_value(item) for item in cast("tuple[object, ...]", value)]
-    if attrs.has(type(value)):
-        return {field.name: json_value(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    kind = type(value)
+    if attrs.has(kind):
+        return {field.name: json_value(getattr(value, field.name)) for field in attrs.fields(kind)}
     return cast("Json", value)  # what kinds let through is text, whole numbers, booleans and None

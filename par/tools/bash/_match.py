@@ -30,7 +30,7 @@ def matches(pattern: str, path: str) -> bool:
 
 def _match_parts(pattern: list[str], parts: list[str]) -> bool:
     # which lengths of ``parts`` the pattern so far can have taken; linear in both, whatever the pattern
-    taken = {0}
+    taken: set[int] = {0}
     for place, wanted in enumerate(pattern):
         if not taken:
             return False

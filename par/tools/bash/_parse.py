@@ -6,7 +6,7 @@ from typing import cast
 import attrs
 
 from par._json import JsonSyntaxError, load_json
-from par.tools.bash._commands import COMMANDS, PLANNED, Command, example
+from par.tools.bash._commands import COMMANDS, PLANNED, Command, built, example
 from par.tools.bash._kinds import kind_of
 from par.tools.bash._refusals import Problem, describe, nearest, quote, refusal
 
@@ -14,7 +14,22 @@ __all__ = ["command_from_json", "parse_command"]
 
 _MAX_CHARS = 2 * 1024 * 1024
 _MAX_DEPTH = 8
-_SHELLS = frozenset("bash sh zsh dash fish exec run shell command cmd powershell system eval terminal".split())
+_SHELLS = frozenset([
+    "bash",
+    "sh",
+    "zsh",
+    "dash",
+    "fish",
+    "exec",
+    "run",
+    "shell",
+    "command",
+    "cmd",
+    "powershell",
+    "system",
+    "eval",
+    "terminal",
+])
 _SHELL_KEYS = frozenset({"command", "cmd", "argv"})
 _KIN = {
     "cat": "read_file", "less": "read_file", "more": "read_file", "nl": "read_file", "sed": "read_file",
@@ -79,7 +94,7 @@ def command_from_json(value: object, *, offered: Sequence[str] | None = None) ->
     )
     if problems:
         raise refusal(problems)
-    return kind(**{cast("str", key): held for key, held in given.items() if key != "op"})  # keys checked above
+    return built(kind, {cast("str", key): held for key, held in given.items() if key != "op"})  # keys checked above
 
 
 def _class_of(given: dict[object, object], offered: tuple[str, ...]) -> type[Command]:
@@ -98,14 +113,11 @@ def _class_of(given: dict[object, object], offered: tuple[str, ...]) -> type[Com
         return kind
     if tag.casefold() in _SHELLS:
         raise refusal([_raw_shell()])
-    near = _KIN.get(tag) or nearest(tag, offered)
-    more = f" Nearest: {near}." if near in offered else ""
-    if tag in PLANNED:
-        problem = f"op {quote(tag)} is not available here."
-    else:
-        problem = f"op {quote(tag)} is not a command."
+    near = _KIN.get(tag) or nearest(tag, offered) or ""
+    there = "is not available here" if tag in PLANNED else "is not a command"
+    problem = f"op {quote(tag)} {there}." + (f" Nearest: {near}." if near in offered else "")
     remedy = f"{there_are} Example: {example(near if near in COMMANDS else 'read_file')}"
-    raise refusal([Problem(code="unknown_op", field="op", problem=problem + more, remedy=remedy)])
+    raise refusal([Problem(code="unknown_op", field="op", problem=problem, remedy=remedy)])
 
 
 def _raw_shell() -> Problem:

@@ -179,7 +179,7 @@ def _covers(pattern: str, parts: list[str]) -> bool:
 
 
 def _check_seconds(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers without a checker
+    if type(value) not in {int, float} or not math.isfinite(value):
         raise UsageError(f"{name} must be a number of seconds, got {value!r}")
     if not 0 < value <= _MAX_TIMEOUT_S:
         raise UsageError(f"{name} must be above 0 and at most {_MAX_TIMEOUT_S:g} seconds, got {value!r}")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import final
 
@@ -174,10 +175,9 @@ async def _attend(process: anyio.abc.Process, job: Job) -> Exited:
 async def _feed(process: anyio.abc.Process, data: bytes) -> None:
     if process.stdin is None:
         raise RuntimeError("the process was started without a pipe for its input")
-    try:
+    # a process that does not want to read all of it is within its rights
+    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await process.stdin.send(data)
-    except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-        pass  # it did not want to read all of it, which is its own business
     await process.stdin.aclose()
 
 
@@ -197,7 +197,5 @@ async def _end(process: anyio.abc.Process) -> None:
 
 def _signal(process: anyio.abc.Process, number: signal.Signals) -> None:
     # the group keeps its number as long as anything in it lives; when nothing does, there is nobody to signal
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass

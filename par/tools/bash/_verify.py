@@ -74,8 +74,9 @@ def _git_problem(tokens: tuple[str, ...]) -> str:
     tokens = tokens[len(GIT_PREFIX) :]
     verb, rest = (tokens[0], tokens[1:]) if tokens else ("", ())
     if verb == "rev-parse":
-        right = rest[:3] == ("--verify", "--quiet", "--end-of-options") and len(rest) == 4
-        return "" if right and _REVISION.fullmatch(rest[3]) else "rev-parse gets something else than one revision"
+        fixed, revision = rest[:-1], rest[-1] if rest else ""
+        right = fixed == ("--verify", "--quiet", "--end-of-options") and _REVISION.fullmatch(revision)
+        return "" if right else "rev-parse gets something else than one revision"
     if verb not in _GIT:
         return "git gets a command that is not used"
     before, after = _parted(rest)

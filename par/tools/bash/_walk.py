@@ -8,7 +8,7 @@ import attrs
 
 from par.tools.bash._native import interruptible
 
-__all__ = ["MAX_ENTRIES", "Entry", "Sort", "by_name", "walk"]
+__all__ = ["MAX_ENTRIES", "Entry", "Sort", "What", "by_name", "walk"]
 
 MAX_ENTRIES = 200_000
 """Names that one command looks at; some seconds of work."""
