@@ -2,13 +2,36 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar, cast
 
-import attrs
+__all__ = [
+    "Check",
+    "Field",
+    "choice",
+    "copied",
+    "count",
+    "counts",
+    "flag",
+    "mapping",
+    "optional_count",
+    "optional_seconds",
+    "optional_whole",
+    "seconds",
+    "seconds_by_name",
+    "whole",
+]
 
-__all__ = ["choice", "count", "counts", "flag", "optional", "probability", "seconds", "seconds_by_name", "whole"]
+V = TypeVar("V")
 
-Check: TypeAlias = Callable[[object, "attrs.Attribute[object]", object], None]
+
+class Field(Protocol):
+    """What a validator needs of the attrs field that it checks."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Check: TypeAlias = Callable[[object, Field, object], None]
 
 
 def _number(name: str, value: object) -> float:
@@ -30,18 +53,25 @@ def _whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be at least {least}, got {value!r}")
 
 
-def seconds(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+def seconds(_instance: object, field: Field, value: object) -> None:
     """Refuse what is no finite time above zero."""
     _seconds(field.name, value)
 
 
-def seconds_by_name(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+def seconds_by_name(_instance: object, field: Field, value: object) -> None:
     """Refuse a mapping that has anything but times above zero."""
     for key, item in _items(field.name, value):
         _seconds(f"{field.name}[{key!r}]", item)
 
 
-def counts(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+def mapping(_instance: object, field: Field, value: object) -> None:
+    """Refuse what is no mapping of text to text."""
+    for key, item in _items(field.name, value):
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise TypeError(f"{field.name} must map text to text, got {key!r}: {item!r}")
+
+
+def counts(_instance: object, field: Field, value: object) -> None:
     """Refuse a mapping that has anything but whole numbers of at least 1."""
     for key, item in _items(field.name, value):
         _whole(f"{field.name}[{key!r}]", item, 1)
@@ -50,47 +80,54 @@ def counts(_instance: object, field: "attrs.Attribute[object]", value: object) -
 def _items(name: str, value: object) -> Iterable[tuple[object, object]]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} must be a mapping, got {value!r}")
-    found: Mapping[object, object] = value
-    return found.items()
+    return cast("Mapping[object, object]", value).items()  # a mapping, as the lines above say
 
 
-def count(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+def count(_instance: object, field: Field, value: object) -> None:
     """Refuse what is no whole number of at least 1."""
     _whole(field.name, value, 1)
 
 
-def whole(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+def whole(_instance: object, field: Field, value: object) -> None:
     """Refuse what is no whole number of at least 0."""
     _whole(field.name, value, 0)
 
 
-def probability(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
-    """Refuse what is not above 0 and at most 1."""
-    if not 0 < _number(field.name, value) <= 1:
-        raise ValueError(f"{field.name} must be above 0 and at most 1, got {value!r}")
-
-
-def flag(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+def flag(_instance: object, field: Field, value: object) -> None:
     """Refuse what is neither True nor False."""
     if not isinstance(value, bool):
         raise TypeError(f"{field.name} must be True or False, got {value!r}")
 
 
-def optional(check: Check) -> Check:
-    """Return ``check`` with ``None`` let through."""
+def optional_seconds(_instance: object, field: Field, value: float | None) -> None:
+    """Refuse what is neither None nor a finite time above zero."""
+    if value is not None:
+        _seconds(field.name, value)
 
-    def checked(instance: object, field: "attrs.Attribute[object]", value: object) -> None:
-        if value is not None:
-            check(instance, field, value)
 
-    return checked
+def optional_count(_instance: object, field: Field, value: int | None) -> None:
+    """Refuse what is neither None nor a whole number of at least 1."""
+    if value is not None:
+        _whole(field.name, value, 1)
+
+
+def optional_whole(_instance: object, field: Field, value: int | None) -> None:
+    """Refuse what is neither None nor a whole number of at least 0."""
+    if value is not None:
+        _whole(field.name, value, 0)
 
 
 def choice(*allowed: str) -> Check:
     """Return a validator that refuses what is not one of ``allowed``."""
 
-    def checked(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
+    def checked(_instance: object, field: Field, value: object) -> None:
         if value not in allowed:
             raise ValueError(f"{field.name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
     return checked
+
+
+def copied(value: Mapping[str, V]) -> Mapping[str, V]:
+    """Return a copy that later changes by the caller do not reach; what is no mapping is left to the validator."""
+    # callers without a checker may hand in anything, which the validator names
+    return dict(value) if isinstance(cast("object", value), Mapping) else value

@@ -13,7 +13,7 @@ from par._pipeline.handler import ModelHandler, RunHandler, ToolHandler
 from par._pipeline.middleware import Order
 from par._to_json import to_json
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
-from par.middleware import _checks as checks
+from par.middleware._checks import Field, flag, whole
 from par.middleware._pii_mask import PiiMask
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, ToolOutcome, Unknown
 from par.usage import Usage
@@ -39,8 +39,8 @@ def _default_logger() -> logging.Logger:
     return logging.getLogger("par")
 
 
-def _one_level(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
-    checks.whole(_instance, field, value)
+def _one_level(_instance: object, field: Field, value: object) -> None:
+    whole(_instance, field, value)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -67,7 +67,7 @@ class Logging:
     """The level of calls that ended well or were cancelled."""
     failure_level: int = attrs.field(default=logging.WARNING, validator=_one_level)
     """The level of calls that failed."""
-    content: bool = attrs.field(default=False, validator=checks.flag)
+    content: bool = attrs.field(default=False, validator=flag)
     """Whether ``par_request`` and ``par_response`` hold the last message and the reply of a model call, the
     arguments and the result of a tool call. They are masked where ``PiiMask`` is in the list. A run's own input and
     output are never logged: around a run they are not masked."""

@@ -31,7 +31,7 @@ def _nests_repeats(pattern: str) -> bool:
     closed = False  # whether the token before closed a group of that kind
     for match in _TOKEN.finditer(pattern):
         token = match[0]
-        unbounded = token in ("*", "+") or (token.startswith("{") and token.endswith(",}"))
+        unbounded = token in {"*", "+"} or (token.startswith("{") and token.endswith(",}"))
         if unbounded:
             if closed:
                 return True
@@ -40,7 +40,7 @@ def _nests_repeats(pattern: str) -> bool:
         elif token.startswith("("):
             groups.append(False)
             closed = False
-        elif token == ")":
+        elif token == ")":  # noqa: S105 # a bracket
             closed = groups.pop() if len(groups) > 1 else False
             groups[-1] = groups[-1] or closed
         else:

@@ -7,6 +7,7 @@ from typing import Protocol, final
 
 import attrs
 
+from par.middleware._checks import Field
 from par.middleware._pattern_check import checked_pattern
 
 __all__ = ["Detector", "PatternDetector", "random_like"]
@@ -55,15 +56,15 @@ def random_like(value: str, rng: Random, *, keep: int = 0) -> str:
     return "".join(made)
 
 
-def _kind(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
-    if not isinstance(value, str) or re.fullmatch(r"[a-z][a-z0-9_]{0,31}", value) is None:
+def _kind(_instance: object, field: Field, value: str) -> None:
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,31}", value) is None:
         raise ValueError(f"{field.name} must be a short lower-case name such as 'customer', got {value!r}")
 
 
 @final
 @attrs.frozen(eq=False)
 class PatternDetector:
-    """Finds what a regular expression matches: ``PatternDetector("customer", r"\\bC-[0-9]{6}\\b", max_chars=8)``.
+    """Finds what a regular expression matches: ``PatternDetector("customer", "C-[0-9]{6}", max_chars=8)``.
 
     Raises:
         ValueError: for a pattern that matches the empty text or can take for ever, and for a bad kind or length.

@@ -14,10 +14,10 @@ _ADDRESS = re.compile(
     rf"(?<![{_WORD}_.+%'&=-])[{_WORD}_+%&=-][{_WORD}_.+%'&=-]{{0,63}}"
     rf"@((?:[{_WORD}](?:[{_WORD}-]{{0,61}}[{_WORD}])?\.){{1,8}}[A-Za-z\u00c0-\u024f\u0370-\u04ff]{{2,24}})(?![{_WORD}_-])"
 )
-_NO_DOMAIN = frozenset(
-    "png jpg jpeg gif svg webp ico css scss js mjs ts tsx jsx json yaml yml toml xml html htm md txt pdf zip gz tgz whl "
-    "tar exe dll so lock local example-invalid".split()
-)
+_NO_DOMAIN = frozenset({
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "scss", "js", "mjs", "ts", "tsx", "jsx", "json", "yaml",
+    "yml", "toml", "xml", "html", "htm", "txt", "pdf", "gz", "tgz", "whl", "tar", "exe", "dll", "so", "lock", "local",
+})  # fmt: skip
 
 
 @final

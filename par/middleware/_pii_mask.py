@@ -14,7 +14,7 @@ from par.deltas import discard
 from par.errors import ParError
 from par.events import PiiMasked, ToolProgress
 from par.messages import Assistant, Message, Reasoning
-from par.middleware import _checks as checks
+from par.middleware._checks import Field, choice
 from par.middleware._pii_detector import Detector
 from par.middleware._pii_find import DEFAULT_DETECTORS, Finder
 from par.middleware._pii_masker import Masker, Redactor
@@ -33,7 +33,7 @@ def _detectors(value: Iterable[Detector]) -> tuple[Detector, ...]:
     return tuple(value)
 
 
-def _some_detectors(_instance: object, field: "attrs.Attribute[object]", value: tuple[Detector, ...]) -> None:
+def _some_detectors(_instance: object, field: Field, value: tuple[Detector, ...]) -> None:
     if not value:
         raise ValueError(f"{field.name} must hold at least one detector: a mask without any hides nothing")
     for detector in value:
@@ -87,7 +87,7 @@ class PiiMask:
 
     order: ClassVar[Order] = Order(outside_of=(Sanitize,))
 
-    mode: _Mode = attrs.field(default="redact", validator=checks.choice("redact", "vault"))
+    mode: _Mode = attrs.field(default="redact", validator=choice("redact", "vault"))
     """Hide for good, or reversibly."""
     detectors: tuple[Detector, ...] = attrs.field(
         default=DEFAULT_DETECTORS, converter=_detectors, validator=_some_detectors

@@ -173,12 +173,12 @@ class Masker:
     def _joined(
         self,
         blocks: tuple[AssistantBlock, ...],
-        kind: type[Text] | type[Reasoning],
+        kind: type[Text | Reasoning],
         found: Counter[str],
         edits: list[Edit] | None,
     ) -> tuple[AssistantBlock, ...]:
         # all blocks of a kind as one text: they are streamed and shown as one
-        texts = [block.text for block in blocks if isinstance(block, kind) and isinstance(block, (Text, Reasoning))]
+        texts = [block.text for block in blocks if isinstance(block, kind)]
         if not texts:
             return blocks
         if edits is None:
@@ -189,7 +189,7 @@ class Masker:
         masked = iter(spread(texts, edits))
         result: list[AssistantBlock] = []
         for block in blocks:
-            if isinstance(block, kind) and isinstance(block, (Text, Reasoning)):
+            if isinstance(block, kind):
                 text = next(masked)
                 # a signature over other words would be refused, so it goes with them
                 changed = Text(text) if isinstance(block, Text) else Reasoning(text)

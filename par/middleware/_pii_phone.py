@@ -52,9 +52,8 @@ class PhoneNumbers:
         spans: list[tuple[int, int]] = []
         for pattern in (_INTERNATIONAL, _NORTH_AMERICAN, _TRUNK):
             spans.extend(match.span(1) for match in pattern.finditer(text))
-        for match in _BARE.finditer(text):
-            if _NAMED.search(text[max(0, match.start() - _REACH) : match.start()]):
-                spans.append(match.span())
+        bare = _BARE.finditer(text)
+        spans.extend(one.span() for one in bare if _NAMED.search(text[max(0, one.start() - _REACH) : one.start()]))
         hits: list[tuple[int, int]] = []
         for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
             if not hits or start >= hits[-1][1]:

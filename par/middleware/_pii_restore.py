@@ -1,7 +1,7 @@
 """Put real values back into the values that leave a run, or enter a tool that may see them."""
 
 import dataclasses
-from collections.abc import Callable
+from copy import copy
 from typing import cast
 
 import attrs
@@ -30,7 +30,7 @@ def _number(session: VaultSession, number: "int | float") -> "int | float | str"
 def restore_value(session: VaultSession, value: object) -> object:
     """Return an output with the real values: text, numbers, lists, tuples, dicts, attrs classes and dataclasses.
 
-    Other values, and classes that cannot be built again from their fields, stay as they are.
+    Other values stay as they are.
     """
     if not session.real:
         return value
@@ -55,21 +55,17 @@ def _container(session: VaultSession, value: list[object] | tuple[object, ...] |
 def _fields(session: VaultSession, value: object) -> object:
     kind = type(value)
     if attrs.has(kind):
-        names = {field.name: field.alias or field.name for field in attrs.fields(kind) if field.init}
-        changes = _changes(session, value, list(names))
-        evolve = cast("Callable[..., object]", attrs.evolve)
-        return evolve(value, **{names[name]: item for name, item in changes.items()}) if changes else value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        changes = _changes(session, value, [field.name for field in dataclasses.fields(value) if field.init])
-        return dataclasses.replace(value, **changes) if changes else value
-    return value
-
-
-def _changes(session: VaultSession, value: object, names: list[str]) -> dict[str, object]:
-    changes: dict[str, object] = {}
+        names = [field.name for field in attrs.fields(kind)]
+    elif dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind)]
+    else:
+        return value
+    result = value
     for name in names:
         old: object = getattr(value, name)
         new = restore_value(session, old)
         if new is not old and new != old:
-            changes[name] = new
-    return changes
+            result = copy(value) if result is value else result
+            # frozen classes refuse the plain way; nobody else has the copy yet
+            object.__setattr__(result, name, new)
+    return result

@@ -138,8 +138,7 @@ class ReplyStream:
             self._arguments.setdefault(delta.id, (delta.name, []))[1].append(delta.arguments)
             await self._emit(delta if not delta.arguments else ToolUseDelta(id=delta.id, name=delta.name))
         else:
-            if isinstance(delta, StreamRestarted):
-                self._restart()
+            self._restart()
             await self._emit(delta)
 
     async def finish(self, raw: Assistant, masked: Assistant, *, text: str, reasoning: str) -> None:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import attrs
 
-from par.middleware import _checks as checks
+from par.middleware._checks import optional_count, seconds
 
 __all__ = ["Limit", "RateBackend", "Reservation"]
 
@@ -13,9 +13,9 @@ __all__ = ["Limit", "RateBackend", "Reservation"]
 class Limit:
     """So many requests and so many tokens in any ``per_s`` seconds; ``None`` leaves one of them free."""
 
-    requests: int | None = attrs.field(default=None, validator=checks.optional(checks.count))
-    tokens: int | None = attrs.field(default=None, validator=checks.optional(checks.count))
-    per_s: float = attrs.field(default=60.0, validator=checks.seconds)
+    requests: int | None = attrs.field(default=None, validator=optional_count)
+    tokens: int | None = attrs.field(default=None, validator=optional_count)
+    per_s: float = attrs.field(default=60.0, validator=seconds)
 
 
 @attrs.frozen(kw_only=True)

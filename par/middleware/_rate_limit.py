@@ -12,7 +12,7 @@ from par.calls import ModelCall, ModelReply, ToolCall
 from par.errors import AuthenticationFailed, ConnectionFailed, RateLimited, RequestRejected
 from par.events import RateLimitWaited
 from par.messages import Assistant, Message, Reasoning, System, Text, ToolResults, ToolUse
-from par.middleware import _checks as checks
+from par.middleware._checks import copied, counts, optional_count, optional_seconds, seconds, whole
 from par.middleware._rate_backend import Limit, RateBackend, Reservation
 from par.middleware._rate_headers import pause_from_headers
 from par.middleware._rate_memory import MemoryRateBackend
@@ -39,18 +39,18 @@ class RateLimit:
 
     order: ClassVar[Order] = Order(outside_of=(Timeout,))
 
-    requests: int | None = attrs.field(default=600, validator=checks.optional(checks.count))
+    requests: int | None = attrs.field(default=600, validator=optional_count)
     """Model requests in any ``per_s`` seconds; ``None`` for no limit."""
-    tokens: int | None = attrs.field(default=None, validator=checks.optional(checks.count))
+    tokens: int | None = attrs.field(default=None, validator=optional_count)
     """Tokens, input and output together, in any ``per_s`` seconds; ``None`` for no limit."""
-    per_s: float = attrs.field(default=60.0, validator=checks.seconds)
+    per_s: float = attrs.field(default=60.0, validator=seconds)
     """The length of the window in seconds."""
-    max_wait_s: float | None = attrs.field(default=None, validator=checks.optional(checks.seconds))
+    max_wait_s: float | None = attrs.field(default=None, validator=optional_seconds)
     """The longest wait; beyond it a model call raises ``RateLimited`` and a tool call fails as refused. ``None``
     waits as long as it takes."""
-    tool_calls: Mapping[str, int] = attrs.field(factory=dict[str, int], converter=dict, validator=checks.counts)
+    tool_calls: Mapping[str, int] = attrs.field(factory=dict[str, int], converter=copied, validator=counts)
     """Calls in any ``per_s`` seconds by tool name; other tools are free."""
-    reply_tokens: int = attrs.field(default=500, validator=checks.whole)
+    reply_tokens: int = attrs.field(default=500, validator=whole)
     """Tokens to reserve for an answer whose call sets no ``max_tokens``."""
     backend: RateBackend = attrs.field(factory=MemoryRateBackend, repr=False)
     """Where the counts are kept."""

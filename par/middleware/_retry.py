@@ -13,7 +13,7 @@ from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
 from par.deltas import Delta, Emit, StreamRestarted, discard
 from par.errors import ModelError, ModelTimedOut, TransientModelError
 from par.events import Retried
-from par.middleware import _checks as checks
+from par.middleware._checks import choice, count, flag, optional_seconds, optional_whole, seconds
 from par.middleware._rate_limit import RateLimit
 from par.middleware._retry_budget import RetryBudget
 from par.middleware._timeout import Timeout
@@ -47,26 +47,26 @@ class Retry:
 
     order: ClassVar[Order] = Order(outside_of=(RateLimit, Timeout))
 
-    attempts: int = attrs.field(default=4, validator=checks.count)
+    attempts: int = attrs.field(default=4, validator=count)
     """How often a call is made at most, the first time included."""
-    base_s: float = attrs.field(default=0.5, validator=checks.seconds)
+    base_s: float = attrs.field(default=0.5, validator=seconds)
     """The pause that ``backoff`` grows from."""
-    max_delay_s: float = attrs.field(default=30.0, validator=checks.seconds)
+    max_delay_s: float = attrs.field(default=30.0, validator=seconds)
     """The longest pause, also where the provider asks for more."""
-    total_s: float | None = attrs.field(default=None, validator=checks.optional(checks.seconds))
+    total_s: float | None = attrs.field(default=None, validator=optional_seconds)
     """Seconds for one model call over all attempts, pauses and waits; when they are over, whatever is under way is
     ended and ``ModelTimedOut(limit="total")`` is raised."""
-    backoff: Backoff = attrs.field(default="exponential", validator=checks.choice("exponential", "linear", "fixed"))
+    backoff: Backoff = attrs.field(default="exponential", validator=choice("exponential", "linear", "fixed"))
     """How pauses grow: doubling, by ``base_s`` each time, or not at all."""
-    jitter: bool = attrs.field(default=True, validator=checks.flag)
+    jitter: bool = attrs.field(default=True, validator=flag)
     """Draw each pause evenly between 0 and its ceiling, so that many callers do not come back at once."""
-    restart: bool = attrs.field(default=False, validator=checks.flag)
+    restart: bool = attrs.field(default=False, validator=flag)
     """Repeat also after deltas were shown; the reader then gets ``StreamRestarted`` first."""
-    retries_per_run: int | None = attrs.field(default=20, validator=checks.optional(checks.whole))
+    retries_per_run: int | None = attrs.field(default=20, validator=optional_whole)
     """How many retries one run may use over all its calls; ``None`` for no such limit."""
     budget: RetryBudget | None = None
     """A budget shared with others, which stops storms of retries."""
-    rng: Random = attrs.field(factory=Random, repr=False)
+    rng: Random = attrs.field(factory=Random, repr=False)  # noqa: S311 # pauses are no secret
     """Where jitter comes from."""
 
     _used: dict[str, int] = attrs.field(factory=dict[str, int], init=False, repr=False)

@@ -12,7 +12,7 @@ from par._pipeline.handler import ToolHandler
 from par._pipeline.middleware import Order
 from par.calls import ToolCall
 from par.events import OutputSanitized
-from par.middleware import _checks as checks
+from par.middleware._checks import Field, choice, copied, count, mapping
 from par.middleware._pattern_check import checked_pattern
 from par.middleware._sanitize_rules import BUILT_IN, Rule, clean_characters, injections
 from par.middleware._walk import map_json
@@ -26,8 +26,8 @@ _LEAST_CHARS = 200  # below it the notice of what is missing would not fit
 _BOUNDARY = 40
 
 
-def _size(_instance: object, field: "attrs.Attribute[object]", value: object) -> None:
-    checks.count(_instance, field, value)
+def _size(_instance: object, field: Field, value: object) -> None:
+    count(_instance, field, value)
     if isinstance(value, int) and value < _LEAST_CHARS:
         raise ValueError(f"{field.name} must be at least {_LEAST_CHARS}, got {value!r}")
 
@@ -44,15 +44,15 @@ class Sanitize:
 
     order: ClassVar[Order] = Order()
 
-    action: _Action = attrs.field(default="replace", validator=checks.choice("replace", "tag", "block"))
+    action: _Action = attrs.field(default="replace", validator=choice("replace", "tag", "block"))
     """``replace`` puts a note in the place of the phrase; ``tag`` leaves it readable inside a note; ``block``
     withholds the whole output, and only output that has such a phrase."""
     max_chars: int = attrs.field(default=50_000, validator=_size)
     """The longest output in characters, the notice included; about 12,000 tokens by default."""
-    patterns: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=dict)
+    patterns: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=copied, validator=mapping)
     """Further phrases: regular expressions by the kind that is told, matched without regard to case on the text
     with look-alikes resolved."""
-    mark: _Mark = attrs.field(default="dirty", validator=checks.choice("dirty", "always", "never"))
+    mark: _Mark = attrs.field(default="dirty", validator=choice("dirty", "always", "never"))
     """Which output is marked as untrusted."""
 
     _own: tuple[Rule, ...] = attrs.field(init=False, repr=False)
@@ -137,9 +137,9 @@ def _rough_size(value: Json) -> int:
     if isinstance(value, str):
         return len(value) + 3
     if isinstance(value, dict):
-        return 2 + sum([len(key) + 4 + _rough_size(item) for key, item in value.items()])
+        return 2 + sum(len(key) + 4 + _rough_size(item) for key, item in value.items())
     if isinstance(value, list):
-        return 2 + sum([_rough_size(item) + 1 for item in value])
+        return 2 + sum(_rough_size(item) + 1 for item in value)
     return 12 if isinstance(value, (bool, float)) or value is None else len(str(value)) + 1
 
 

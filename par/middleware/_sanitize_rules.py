@@ -56,34 +56,44 @@ BUILT_IN: tuple[Rule, ...] = tuple(
     for kind, pattern in (
         (
             "instruction_override",
-            rf"\b(?:ignore|disregard|forget|override|overrule|bypass|skip|drop){_S}(?:\w+{_S}){{0,4}}?"
-            rf"(?:previous|prior|above|earlier|preceding|foregoing|former|existing|original|initial|all|any|your|these"
-            rf"|those|the|system|my){_S}(?:\w+{_S}){{0,3}}?"
-            r"(?:instructions?|prompts?|rules|directions|directives?|guidelines|orders|guardrails)\b",
+            (
+                rf"\b(?:ignore|disregard|forget|override|overrule|bypass|skip|drop){_S}(?:\w+{_S}){{0,4}}?"
+                rf"(?:previous|prior|above|earlier|preceding|foregoing|former|existing|original|initial|all|any|your|these"
+                rf"|those|the|system|my){_S}(?:\w+{_S}){{0,3}}?"
+                r"(?:instructions?|prompts?|rules|directions|directives?|guidelines|orders|guardrails)\b"
+            ),
         ),
         (
             "instruction_override",
-            rf"\b(?:ignore|disregard|forget){_S}(?:everything|anything|all|what){_S}(?:\w+{_S}){{0,3}}?"
-            rf"(?:above|before|previously|earlier|so{_S}far|told|said)\b",
+            (
+                rf"\b(?:ignore|disregard|forget){_S}(?:everything|anything|all|what){_S}(?:\w+{_S}){{0,3}}?"
+                rf"(?:above|before|previously|earlier|so{_S}far|told|said)\b"
+            ),
         ),
         (
             "new_instructions",
-            rf"\b(?:new|updated|revised|real|actual|important){_S}(?:\w+{_S}){{0,2}}?(?:instructions?|directives?)\s*:"
-            rf"|\b(?:from{_S}now{_S}on|henceforth){_S}you{_S}(?:are|will|must|shall|should|act)\b",
+            (
+                rf"\b(?:new|updated|revised|real|actual|important){_S}(?:\w+{_S}){{0,2}}?(?:instructions?|directives?)\s*:"
+                rf"|\b(?:from{_S}now{_S}on|henceforth){_S}you{_S}(?:are|will|must|shall|should|act)\b"
+            ),
         ),
         (
             "role_play",
-            rf"\byou{_S}are{_S}(?:now|no{_S}longer){_S}(?:an?|my|the|dan|in|bound|unrestricted|evil|jailbroken|free"
-            rf"{_S}(?:of|from)){_S}?(?:\w+{_S}){{0,3}}?(?:assistant|ai|model|bot|chatbot|agent|dan|mode|hacker|pirate"
-            rf"|unrestricted|evil|jailbroken|rules|restrictions|guidelines)\b"
-            rf"|\b(?:pretend|imagine){_S}(?:to{_S}be|that{_S}you|you{_S}are){_S}(?:\w+{_S}){{0,4}}?"
-            rf"(?:unrestricted|jailbroken|without{_S}(?:rules|restrictions|limits)|dan|evil)\b"
-            rf"|\b(?:enable|enter|activate|switch{_S}to){_S}(?:developer|god|dan|jailbreak|debug){_S}mode\b",
+            (
+                rf"\byou{_S}are{_S}(?:now|no{_S}longer){_S}(?:an?|my|the|dan|in|bound|unrestricted|evil|jailbroken|free"
+                rf"{_S}(?:of|from)){_S}?(?:\w+{_S}){{0,3}}?(?:assistant|ai|model|bot|chatbot|agent|dan|mode|hacker|pirate"
+                rf"|unrestricted|evil|jailbroken|rules|restrictions|guidelines)\b"
+                rf"|\b(?:pretend|imagine){_S}(?:to{_S}be|that{_S}you|you{_S}are){_S}(?:\w+{_S}){{0,4}}?"
+                rf"(?:unrestricted|jailbroken|without{_S}(?:rules|restrictions|limits)|dan|evil)\b"
+                rf"|\b(?:enable|enter|activate|switch{_S}to){_S}(?:developer|god|dan|jailbreak|debug){_S}mode\b"
+            ),
         ),
         (
             "prompt_leak",
-            rf"\b(?:reveal|show|print|repeat|output|leak|display|disclose|send|tell{_S}me){_S}(?:\w+{_S}){{0,3}}?"
-            rf"(?:system|initial|hidden|original|secret){_S}(?:prompts?|instructions?|messages?)\b",
+            (
+                rf"\b(?:reveal|show|print|repeat|output|leak|display|disclose|send|tell{_S}me){_S}(?:\w+{_S}){{0,3}}?"
+                rf"(?:system|initial|hidden|original|secret){_S}(?:prompts?|instructions?|messages?)\b"
+            ),
         ),
         (
             "concealment",
@@ -91,14 +101,18 @@ BUILT_IN: tuple[Rule, ...] = tuple(
         ),
         (
             "role_marker",
-            r"(?:(?<=\A)|(?<=[\n\r]))[ \t>*#\[(\"'-]{0,8}(?:system|developer|assistant)"
-            r"(?:[ \t]{1,4}(?:prompt|message|note|override))?[\])*\"']{0,3}[ \t]{0,4}:",
+            (
+                r"(?:(?<=\A)|(?<=[\n\r]))[ \t>*#\[(\"'-]{0,8}(?:system|developer|assistant)"
+                r"(?:[ \t]{1,4}(?:prompt|message|note|override))?[\])*\"']{0,3}[ \t]{0,4}:"
+            ),
         ),
         ("role_marker", r"(?<=[.!?;])[ \t\n\r]{1,40}(?:system|developer|assistant)[ \t]{0,4}:"),
         (
             "special_token",
-            r"<\|[a-z_]{2,24}\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|developer|instructions?|untrusted[a-z_]*)>"
-            r"|#{2,6}[ \t]{0,4}(?:system|instructions?)\b[ \t]{0,4}:?",
+            (
+                r"<\|[a-z_]{2,24}\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|developer|instructions?|untrusted[a-z_]*)>"
+                r"|#{2,6}[ \t]{0,4}(?:system|instructions?)\b[ \t]{0,4}:?"
+            ),
         ),
     )
 )

@@ -12,7 +12,7 @@ from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, ToolCall
 from par.deltas import Delta, Emit, StreamRestarted, discard
 from par.errors import ModelTimedOut
-from par.middleware import _checks as checks
+from par.middleware._checks import copied, optional_seconds, seconds_by_name
 from par.outcomes import TimedOut, ToolOutcome
 
 __all__ = ["Timeout"]
@@ -32,14 +32,14 @@ class Timeout:
 
     order: ClassVar[Order] = Order()
 
-    attempt_s: float | None = attrs.field(default=120.0, validator=checks.optional(checks.seconds))
+    attempt_s: float | None = attrs.field(default=120.0, validator=optional_seconds)
     """Seconds for one attempt at a model call, repairs included; ``None`` for no limit."""
-    idle_s: float | None = attrs.field(default=60.0, validator=checks.optional(checks.seconds))
+    idle_s: float | None = attrs.field(default=60.0, validator=optional_seconds)
     """Seconds of silence between two deltas. It counts from the first delta on, because models may think long
     before they speak, and not while a slow reader takes a delta."""
-    tool_s: float | None = attrs.field(default=None, validator=checks.optional(checks.seconds))
+    tool_s: float | None = attrs.field(default=None, validator=optional_seconds)
     """Seconds for one attempt at any tool call. None by default: what is long depends on the tool."""
-    tools: Mapping[str, float] = attrs.field(factory=dict[str, float], converter=dict, validator=checks.seconds_by_name)
+    tools: Mapping[str, float] = attrs.field(factory=dict[str, float], converter=copied, validator=seconds_by_name)
     """Seconds by tool name, beside ``tool_s`` and the tool's own ``timeout``; the smallest counts."""
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:

@@ -13,7 +13,7 @@ from par.deltas import StreamRestarted, discard
 from par.errors import EmptyReply, InvalidOutput, InvalidReply, UnexpectedToolUse
 from par.events import ReplyRepaired
 from par.messages import Assistant, Message, Opaque, Text, ToolResult, ToolResults, ToolUse, User
-from par.middleware import _checks as checks
+from par.middleware._checks import flag, whole
 from par.middleware._pii_mask import PiiMask
 from par.outcomes import Done, Failed, ToolOutcome
 
@@ -45,11 +45,11 @@ class Validation:
 
     order: ClassVar[Order] = Order(outside_of=(PiiMask,))
 
-    repairs: int = attrs.field(default=2, validator=checks.whole)
+    repairs: int = attrs.field(default=2, validator=whole)
     """How often a reply is asked for again; 0 raises at once."""
-    strict: bool = attrs.field(default=True, validator=checks.flag)
+    strict: bool = attrs.field(default=True, validator=flag)
     """Take arguments as they are. ``False`` first mends what is plainly meant (such as ``"3"`` for 3)."""
-    results: bool = attrs.field(default=True, validator=checks.flag)
+    results: bool = attrs.field(default=True, validator=flag)
     """Check results against the type that the tool declares."""
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
