@@ -26,7 +26,7 @@ def new_ulid() -> str:
 class UlidSource:
     """Makes ULIDs that grow strictly, also within one millisecond and when the clock steps back.
 
-    Not safe to share between threads; each run owns one.
+    Not safe to share between threads; each host of runs owns one.
     """
 
     __slots__ = ("_last_ms", "_now_ms", "_random", "_tail")

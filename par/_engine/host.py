@@ -15,6 +15,7 @@ from par._engine.run import EventSink, Run
 from par._engine.session import Session
 from par._engine.steps import MemorySteps
 from par._engine.stream import RunStream, StreamItem, event_sink, open_stream
+from par._ids import UlidSource
 from par._store import Store
 from par.calls import RunCall, RunResult
 from par.deltas import discard
@@ -33,6 +34,7 @@ class Host:
         self._store = store
         self._models = models
         self._clock = clock
+        self._ids = UlidSource()
         self._alive: set[Run] = set()
         self._idle: anyio.Event | None = None
         self._closed: str | None = None
@@ -100,6 +102,7 @@ class Host:
             clock=self._clock,
             models=self._models,
             steps=MemorySteps(),
+            ids=self._ids,
             sinks=sinks,
             stream=stream,
         )

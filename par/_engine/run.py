@@ -70,12 +70,12 @@ class Run:
         clock: Clock,
         models: ModelRegistry,
         steps: StepRunner,
+        ids: UlidSource,
         sinks: Sequence[EventSink],
         stream: bool,
-        run_id: str | None = None,
         parent: str | None = None,
     ) -> None:
-        self._ids = UlidSource()
+        self._ids = ids
         self._ordinal = 0
         self._sinks = tuple(sinks)
         self.plan = plan
@@ -85,7 +85,7 @@ class Run:
         self.models = models
         self.steps = steps
         self.stream = stream
-        self.run_id = run_id or self._ids.next()
+        self.run_id = ids.next()
         self.parent = parent
         self.scope = anyio.CancelScope()
         self.cause: str | None = None
