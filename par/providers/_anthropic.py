@@ -9,7 +9,7 @@ from par.providers._anthropic_client import AsyncAnthropic, Endpoint
 from par.providers._anthropic_reply import Source, read_message
 from par.providers._anthropic_request import PROVIDER, MessageRequests
 from par.providers._anthropic_stream import MessageStream
-from par.providers._failures import limit_headers
+from par.providers._failures import facts_of_headers
 from par.providers._reading import parse_body
 
 __all__ = ["Anthropic"]
@@ -64,10 +64,8 @@ class Anthropic:
             UsageError: for a setting that the API does not have.
         """
         answer = await self._endpoint.post(_PATH, self._requests.body(call), stream=call.stream)
-        source = Source(
-            request_id=answer.headers.get("request-id"),
-            headers=limit_headers(answer.headers.items()),
-        )
+        request_id, limits = facts_of_headers(answer.headers.raw, b"request-id")
+        source = Source(request_id=request_id, headers=limits)
         if not call.stream:
             return read_message(parse_body(answer.content, PROVIDER), source)
         if is_stream(answer):

@@ -10,7 +10,7 @@ from par.providers._per_loop import PerLoop
 try:
     import anthropic
     import httpx2
-    from anthropic import AsyncAnthropic, AsyncStream
+    from anthropic import AsyncAnthropic, AsyncStream, DefaultAsyncHttpxClient
 except ModuleNotFoundError as error:
     raise MissingExtra(extra="anthropic", module="anthropic") from error
 
@@ -21,7 +21,8 @@ _PROVIDER = "anthropic"
 
 def _from_environment() -> AsyncAnthropic:
     try:
-        client = AsyncAnthropic(max_retries=0)
+        # the SDK's own default starts a task from __del__, in whatever event loop runs by then
+        client = AsyncAnthropic(max_retries=0, http_client=DefaultAsyncHttpxClient())
     except anthropic.AnthropicError as error:  # a profile that cannot be read
         raise MissingKey(provider=_PROVIDER, variable="ANTHROPIC_API_KEY") from error
     if client.api_key is None and client.auth_token is None and client.credentials is None:

@@ -19,7 +19,7 @@ from par.errors import (
 )
 from par.providers._reading import obj, string
 
-__all__ = ["failure_in_body", "failure_of_status", "limit_headers", "retry_after_s"]
+__all__ = ["facts_of_headers", "failure_in_body", "failure_of_status", "retry_after_s"]
 
 _MAX_DETAIL = 2000
 _KEYS = re.compile(r"\b(?:sk|pk|gsk|xai|csk|hf|key)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{10,}")
@@ -153,10 +153,17 @@ def _number(text: str | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def limit_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Keep the headers that state limits: rate limits and ``retry-after``."""
-    return {
-        name: value
-        for name, value in ((name.lower(), value) for name, value in headers)
-        if "ratelimit-" in name or name.startswith("retry-after")
-    }
+def facts_of_headers(raw: Iterable[tuple[bytes, bytes]], id_name: bytes) -> tuple[str | None, dict[str, str]]:
+    """Return the request id, and the headers that state limits: rate limits and ``retry-after``.
+
+    Reads them as they came: the mapping that HTTP libraries offer costs as much as reading the answer.
+    """
+    request_id: str | None = None
+    limits: dict[str, str] = {}
+    for field, value in raw:
+        name = field.lower()
+        if name == id_name:
+            request_id = value.decode("latin-1")
+        elif b"ratelimit-" in name or name.startswith(b"retry-after"):
+            limits[name.decode("latin-1")] = value.decode("latin-1")
+    return request_id, limits

@@ -5,7 +5,7 @@ from typing import Literal, final
 from par.calls import ModelCall, ModelReply
 from par.errors import UsageError
 from par.providers._answers import is_stream, read_body, read_stream, show_whole
-from par.providers._failures import limit_headers
+from par.providers._failures import facts_of_headers
 from par.providers._openai_client import AsyncOpenAI, Endpoint, from_environment
 from par.providers._openai_reply import Source, read_completion
 from par.providers._openai_request import ChatRequests
@@ -47,12 +47,8 @@ class ChatModel:
         if requests is None:
             requests = self._requests = self._begin()
         answer = await self._endpoint.post(_PATH, requests.body(call), stream=call.stream)
-        source = Source(
-            provider=self._provider,
-            tag=requests.tag,
-            request_id=answer.headers.get("x-request-id"),
-            headers=limit_headers(answer.headers.items()),
-        )
+        request_id, limits = facts_of_headers(answer.headers.raw, b"x-request-id")
+        source = Source(provider=self._provider, tag=requests.tag, request_id=request_id, headers=limits)
         if not call.stream:
             return read_completion(parse_body(answer.content, self._provider), source)
         if is_stream(answer):

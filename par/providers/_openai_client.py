@@ -11,7 +11,7 @@ from par.providers._per_loop import PerLoop
 try:
     import httpx2
     import openai
-    from openai import AsyncOpenAI, AsyncStream
+    from openai import AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient
 except ModuleNotFoundError as error:
     raise MissingExtra(extra="openai", module="openai") from error
 
@@ -25,7 +25,8 @@ def from_environment(provider: str, base_url: str | None, api_key: str | None) -
         MissingKey: if there is no key.
     """
     try:
-        return AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0)
+        # the SDK's own default starts a task from __del__, in whatever event loop runs by then
+        return AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, http_client=DefaultAsyncHttpxClient())
     except openai.OpenAIError as error:
         raise MissingKey(provider=provider, variable="OPENAI_API_KEY") from error
 

@@ -344,6 +344,7 @@ def test_each_event_loop_has_a_client_of_its_own(monkeypatch):
     async def client():
         made = model._endpoint._own.get()
         assert (made.api_key, made.max_retries) == ("sk-ant-fromenvironment", 0)
+        assert not hasattr(made._client, "__del__")  # it would start a task in another loop
         assert model._endpoint._own.get() is made
         await model.aclose()
         assert made.is_closed()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from par import errors
-from par.providers._failures import failure_in_body, failure_of_status, limit_headers, retry_after_s
+from par.providers._failures import facts_of_headers, failure_in_body, failure_of_status, retry_after_s
 
 NOW = datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -125,16 +125,17 @@ def test_an_error_within_an_answer_is_told_apart_by_its_words(error, kind, statu
     assert failure.status == status
 
 
-def test_only_headers_about_limits_are_kept():
-    headers = [
-        ("X-RateLimit-Remaining-Tokens", "5"),
-        ("anthropic-ratelimit-reset", "z"),
-        ("Retry-After", "1"),
-        ("Date", "d"),
+def test_of_the_headers_the_request_id_and_the_limits_are_kept():
+    raw = [
+        (b"X-RateLimit-Remaining-Tokens", b"5"),
+        (b"anthropic-ratelimit-reset", b"z"),
+        (b"Retry-After", b"1"),
+        (b"Date", b"d"),
+        (b"X-Request-Id", b"r"),
     ]
 
-    assert limit_headers(headers) == {
-        "x-ratelimit-remaining-tokens": "5",
-        "anthropic-ratelimit-reset": "z",
-        "retry-after": "1",
-    }
+    assert facts_of_headers(raw, b"x-request-id") == (
+        "r",
+        {"x-ratelimit-remaining-tokens": "5", "anthropic-ratelimit-reset": "z", "retry-after": "1"},
+    )
+    assert facts_of_headers([], b"x-request-id") == (None, {})

@@ -639,6 +639,16 @@ def test_each_event_loop_has_a_client_of_its_own(monkeypatch):
     assert len({id(c) for c in clients}) == 3
 
 
+async def test_a_client_that_nobody_closed_starts_no_task_when_it_is_collected(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-fromenvironment")
+    model = OpenAI("gpt-x")
+
+    client = model._chat._endpoint._client()
+
+    assert not hasattr(client._client, "__del__")
+    await model.aclose()
+
+
 async def test_a_client_of_the_callers_is_not_closed():
     server = wire.serve(json_body=completion())
     client = server.openai()
