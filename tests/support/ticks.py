@@ -27,7 +27,7 @@ class _Counted:
             value, error = None, None
             try:
                 value = yield yielded
-            except BaseException as thrown:  # handed to the coroutine, as the loop meant it
+            except BaseException as thrown:  # noqa: BLE001 # handed to the coroutine, as the loop meant it
                 error = thrown
 
 

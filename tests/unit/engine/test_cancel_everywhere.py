@@ -5,7 +5,6 @@ import time
 import anyio
 import pytest
 from support.history import replay_problems
-from support.process_tools import slow_process
 from support.ticks import children, counting, other_tasks
 
 from par import Agent, RunContext, Runtime, tool, wrap_model, wrap_run, wrap_tool
@@ -132,7 +131,7 @@ async def run_and_cancel(at, stream):
     assert replay_problems(runtime.history("s")) == []
     assert children() == []
     with anyio.CancelScope(shield=True):
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
     assert (watch.started, watch.cleaned, watch.effects) == stopped_at, "nothing happens after the run"
     assert other_tasks() <= before
     return steps, outer.cancelled_caught
