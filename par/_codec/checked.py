@@ -83,7 +83,7 @@ def time_text(at: datetime) -> str:
         if at.utcoffset() is None:
             raise TypeError("the time has no zone")
         at = at.astimezone(UTC)
-    return at.isoformat("T", "microseconds")[:26] + "Z"
+    return at.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def time_of(text: object) -> datetime:

@@ -1,23 +1,23 @@
 """The hash chain of a session, and the record that it is made of. The same for every database.
 
-The hash of a record is SHA-256 over ten fields, in this order::
+The hash of a record is SHA-256 over::
 
-    previous    the hash of the session's record before it; 32 zero bytes for the first
-    session, seq, id, at, run, parent, step, kind, body
+    previous                  the 32 bytes of the hash of the session's record before it; zero bytes for the first
+    nine lengths              of the fields below, each a signed 8-byte big-endian number of bytes
+    session seq id at run parent step kind body
 
 ``seq`` and ``step`` are decimal digits, ``at`` is ``2025-01-31T23:59:59.000000Z``, ``body`` is the JSON text of the
-event exactly as it is stored; text is UTF-8. Before each field stands its length in bytes as a signed 8-byte
-big-endian number; a ``parent`` that is none has the length -1 and no bytes. Lengths make the fields unambiguous:
-nothing can be moved from one to its neighbour.
+event exactly as it is stored; text is UTF-8. A ``parent`` that is none has the length -1 and no bytes. The lengths
+make the fields unambiguous: nothing can be moved from one to its neighbour.
 
 A chain proves that records were not changed, removed, added or moved by somebody who cannot rewrite all hashes
 after that place and the stored head with them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from hashlib import sha256
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 import attrs
 
@@ -25,14 +25,13 @@ from par import codec
 from par.errors import StoreError
 from par.events import Envelope
 
-__all__ = ["GENESIS", "Head", "Record", "link", "record_of", "sealed"]
+__all__ = ["GENESIS", "Head", "Record", "link", "record_of", "seal"]
 
 GENESIS: Final = bytes(32)
 """What stands in the place of the hash before the first record."""
 
 _MAX_NUMBER: Final = 2**63 - 1
-_length = Struct(">q").pack
-_NONE: Final = _length(-1)
+_lengths = Struct(">9q").pack
 
 
 @attrs.frozen
@@ -43,9 +42,11 @@ class Head:
     hash: bytes = GENESIS
 
 
-@attrs.frozen
-class Record:
-    """An envelope as it is stored; ``sealed`` are the bytes that are hashed, without the previous hash."""
+class Record(NamedTuple):
+    """An envelope as it is stored; ``sealed`` is what is hashed after the previous hash.
+
+    A named tuple, because it is made for each event and its first nine fields are the parameters of an INSERT.
+    """
 
     session: str
     seq: int
@@ -56,24 +57,18 @@ class Record:
     step: int
     kind: str
     body: str
-    sealed: bytes = attrs.field(repr=False)
+    sealed: bytes
 
 
-def sealed(fields: Iterable[bytes | None]) -> bytes:
-    """Return the fields, each after its length."""
-    parts: list[bytes] = []
-    for field in fields:
-        if field is None:
-            parts.append(_NONE)
-        else:
-            parts.append(_length(len(field)))
-            parts.append(field)
-    return b"".join(parts)
+def seal(fields: Sequence[bytes | None]) -> bytes:
+    """Return the lengths of the nine fields, then the fields."""
+    lengths = _lengths(*[-1 if field is None else len(field) for field in fields])
+    return lengths + b"".join([field for field in fields if field is not None])
 
 
-def link(previous: bytes, content: bytes) -> bytes:
+def link(previous: bytes, sealed: bytes) -> bytes:
     """Return the hash of a record from the hash before it and its sealed fields."""
-    return sha256(_length(len(previous)) + previous + content).digest()
+    return sha256(previous + sealed).digest()
 
 
 def record_of(envelope: Envelope) -> Record:
@@ -90,7 +85,7 @@ def record_of(envelope: Envelope) -> Record:
         )
     try:
         at, kind, body = codec.time_text(envelope.at), codec.tag_of(envelope.event), codec.dumps(envelope.event)
-        content = sealed((
+        content = seal((
             envelope.session.encode(),
             b"%d" % envelope.seq,
             envelope.id.encode(),

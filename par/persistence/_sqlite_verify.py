@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, cast, final
 
 from par._store import Verification
 from par.errors import ChainBroken
-from par.persistence._chain import GENESIS, link, sealed
+from par.persistence._chain import GENESIS, link, seal
 
 __all__ = ["Check", "advance", "check"]
 
@@ -160,7 +160,7 @@ def _after(position: object, last: object) -> bool:
 
 def _sealed(seq: int, fields: list[object]) -> bytes:
     session, event_id, at, run, parent, step, kind, body = (_bytes(field) for field in fields)
-    return sealed((session, b"%d" % seq, event_id, at, run, parent, step, kind, body))
+    return seal((session, b"%d" % seq, event_id, at, run, parent, step, kind, body))
 
 
 def _bytes(field: object) -> bytes | None:
