@@ -90,6 +90,9 @@ class Bash:
         """The workspace."""
         return self._workspace
 
+    def check_deps(self, deps: object, /) -> None:
+        """Accept a run with any deps: commands need none."""
+
     def problems(self, arguments: JsonObject, /) -> tuple[str, ...]:
         """Return why the arguments are no command, as sentences for the model."""
         try:
