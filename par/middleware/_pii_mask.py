@@ -39,8 +39,9 @@ def _some_detectors(_instance: object, field: Field, value: tuple[Detector, ...]
     for detector in value:
         if isinstance(detector, type):
             raise TypeError(f"{field.name} holds the class {detector.__name__}: put an instance there")
-        if not callable(getattr(detector, "find", None)):
-            raise TypeError(f"{field.name} holds {detector!r}, which has no method find")
+        missing = [name for name in ("kind", "max_chars", "find", "surrogate") if not hasattr(detector, name)]
+        if missing:
+            raise TypeError(f"{field.name} holds {detector!r}, which has no {missing[0]}")
 
 
 @final
