@@ -280,6 +280,14 @@ async def test_usage_that_comes_in_every_chunk_is_not_added_up():
     assert reply.usage == Usage(input_tokens=3, output_tokens=2, requests=1)
 
 
+async def test_usage_that_comes_early_is_not_lost():
+    reply, _ = await stream(
+        chunk({"content": "a"}, usage={"prompt_tokens": 3, "completion_tokens": 1}), chunk({}, "stop", usage=None)
+    )
+
+    assert reply.usage == Usage(input_tokens=3, output_tokens=1, requests=1)
+
+
 async def test_streamed_calls_are_put_together_by_index():
     reply, deltas = await stream(
         calls(piece(0, "a", "t", ""), piece(1, "b", "u", "")),

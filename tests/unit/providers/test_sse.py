@@ -71,3 +71,10 @@ def test_a_carriage_return_at_a_cut_is_not_taken_for_two_line_ends():
 
 def test_an_event_is_handed_on_as_soon_as_its_empty_line_has_come():
     assert SseReader().feed(b"data: a\n\ndata: b") == [SseEvent("", b"a")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 50])
+def test_a_byte_order_mark_does_not_hide_the_first_line(size):
+    raw = b"\xef\xbb\xbfdata: a\n\n"
+
+    assert read([raw[at : at + size] for at in range(0, len(raw), size)]) == [SseEvent("", b"a")]
