@@ -45,10 +45,13 @@ class Pending:
 class GroupCommit:
     """A queue in the order of ``put``, and the task that empties it."""
 
-    def __init__(self, write: Callable[[Batch], Awaitable[Results]], where: str, limit: int) -> None:
+    def __init__(
+        self, write: Callable[[Batch], Awaitable[Results]], where: str, limit: int, flush_s: float = _FLUSH_S
+    ) -> None:
         self._write = write
         self._where = where
         self._limit = limit
+        self._flush_s = flush_s
         self._queue: deque[Pending] = deque()
         self._events = 0
         self._wake = anyio.Event()
@@ -133,7 +136,7 @@ class GroupCommit:
         """Take nothing more, write what is queued, and end the task."""
         self._closing = True
         self._wake.set()
-        with anyio.move_on_after(_FLUSH_S, shield=True):
+        with anyio.move_on_after(self._flush_s, shield=True):
             while self._events:
                 await self._moved.wait()
         self._scope.cancel()
@@ -141,10 +144,10 @@ class GroupCommit:
 
 @asynccontextmanager
 async def open_group_commit(
-    write: Callable[[Batch], Awaitable[Results]], where: str, limit: int
+    write: Callable[[Batch], Awaitable[Results]], where: str, limit: int, flush_s: float = _FLUSH_S
 ) -> AsyncGenerator[GroupCommit, None]:
-    """Run a group commit around the block; leaving it writes what is queued, for at most 10 s."""
-    group = GroupCommit(write, where, limit)
+    """Run a group commit around the block; leaving it writes what is queued, for at most ``flush_s`` seconds."""
+    group = GroupCommit(write, where, limit, flush_s)
     failure: BaseExceptionGroup[BaseException] | None = None
     try:
         async with anyio.create_task_group() as tasks:

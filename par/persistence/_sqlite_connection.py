@@ -55,10 +55,11 @@ class _Jobs(aiosqlite.Connection):
 class SqliteConnection:
     """Runs jobs one after the other in the connection's thread, from either event loop."""
 
-    def __init__(self, host: Host, jobs: _Jobs, where: str) -> None:
+    def __init__(self, host: Host, jobs: _Jobs, where: str, give_up_s: float) -> None:
         self._host = host
         self._jobs = jobs
         self._where = where
+        self._give_up_s = give_up_s
         self.closed = False
 
     async def run(self, job: Callable[[sqlite3.Connection, *Ts], T], *args: *Ts) -> T:
@@ -67,9 +68,9 @@ class SqliteConnection:
         A cancelled caller stops waiting; the job, once started, runs to its end, so a transaction in it is whole.
 
         Raises:
-            StoreUnavailable: if SQLite cannot do it, or other processes hold the lock for 30 s.
+            StoreUnavailable: if SQLite cannot do it, or other processes hold the lock for ``give_up_s`` seconds.
         """
-        give_up = anyio.current_time() + _GIVE_UP_S
+        give_up = anyio.current_time() + self._give_up_s
         delay = 0.01
         while True:
             if self.closed:
@@ -83,8 +84,8 @@ class SqliteConnection:
             delay = min(2 * delay, 0.5)
 
 
-async def _started(host: Host, connect: Callable[[], sqlite3.Connection], where: str) -> _Jobs:
-    give_up = anyio.current_time() + _GIVE_UP_S
+async def _started(host: Host, connect: Callable[[], sqlite3.Connection], where: str, give_up_s: float) -> _Jobs:
+    give_up = anyio.current_time() + give_up_s
     while True:
         jobs = _Jobs(connect, iter_chunk_size=64)
         try:
@@ -99,15 +100,15 @@ async def _started(host: Host, connect: Callable[[], sqlite3.Connection], where:
 
 @asynccontextmanager
 async def open_connection(
-    host: Host, connect: Callable[[], sqlite3.Connection], where: str
+    host: Host, connect: Callable[[], sqlite3.Connection], where: str, give_up_s: float = _GIVE_UP_S
 ) -> AsyncGenerator[SqliteConnection, None]:
     """Open a connection in a thread of its own; when the block has been left, both are gone.
 
     Raises:
         StoreError: what ``connect`` raises, and StoreUnavailable for other errors of SQLite.
     """
-    jobs = await _started(host, connect, where)
-    connection = SqliteConnection(host, jobs, where)
+    jobs = await _started(host, connect, where, give_up_s)
+    connection = SqliteConnection(host, jobs, where, give_up_s)
     try:
         yield connection
     finally:

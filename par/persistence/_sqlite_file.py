@@ -169,7 +169,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection, path) == SCHEMA_VERSION:
+    connection.execute("BEGIN")  # or another process could make the file between two of the questions
+    try:
+        version = _version(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+    if version == SCHEMA_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

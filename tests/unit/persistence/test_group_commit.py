@@ -1,0 +1,229 @@
+"""The task that writes for all."""
+
+from itertools import chain
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
+from unit.persistence.made import envelope
+
+from par.errors import StoreError, StoreUnavailable
+from par.persistence._chain import record_of
+from par.persistence._group_commit import open_group_commit
+
+pytestmark = pytest.mark.anyio
+
+
+def item(name, events=1):
+    return tuple(record_of(envelope(name, seq)) for seq in range(1, events + 1))
+
+
+class Disk:
+    """Writes when it is let, and remembers what was in each commit."""
+
+    def __init__(self, *, gate_open=True):
+        self.commits = []
+        self.gate = anyio.Event()
+        self.error = None
+        if gate_open:
+            self.gate.set()
+
+    async def write(self, batch):
+        self.commits.append([records[0].session for records in batch])
+        await self.gate.wait()
+        await checkpoint()
+        if self.error is not None:
+            raise self.error
+        return [StoreError("refused") if records[0].session == "bad" else None for records in batch]
+
+
+async def save(group, records):
+    await group.wait(group.put(records))
+
+
+async def test_what_is_queued_while_a_commit_runs_joins_the_next_in_order():
+    disk = Disk(gate_open=False)
+
+    async with open_group_commit(disk.write, "x", 100) as group:
+        first = group.put(item("a"))
+        await wait_all_tasks_blocked()
+        later = [group.put(item(name)) for name in "bcd"]
+        disk.gate.set()
+        for pending in (first, *later):
+            await group.wait(pending)
+
+    assert disk.commits == [["a"], ["b", "c", "d"]]
+
+
+async def test_a_commit_is_bounded():
+    disk = Disk()
+
+    async with open_group_commit(disk.write, "x", 10_000) as group:
+        pending = [group.put(item(name, 900)) for name in "abcd"]
+        for one in pending:
+            await group.wait(one)
+
+    assert disk.commits == [["a", "b"], ["c", "d"]]
+
+
+async def test_an_item_larger_than_a_commit_is_written_alone():
+    disk = Disk()
+
+    async with open_group_commit(disk.write, "x", 10_000) as group:
+        pending = [group.put(item("a", 3_000)), group.put(item("b"))]
+        for one in pending:
+            await group.wait(one)
+
+    assert disk.commits == [["a"], ["b"]]
+
+
+async def test_a_refused_item_fails_its_own_caller_alone():
+    disk = Disk()
+
+    async with open_group_commit(disk.write, "x", 100) as group:
+        good, bad, also = group.put(item("good")), group.put(item("bad")), group.put(item("also"))
+        await group.wait(good)
+        with pytest.raises(StoreError, match="refused"):
+            await group.wait(bad)
+        await group.wait(also)
+
+
+async def test_a_commit_that_fails_is_told_to_all_its_callers_and_the_next_one_works():
+    disk = Disk()
+    disk.error = StoreUnavailable("x", "disk full")
+
+    async with open_group_commit(disk.write, "x", 100) as group:
+        pending = [group.put(item(name)) for name in "ab"]
+        for one in pending:
+            with pytest.raises(StoreUnavailable, match="disk full"):
+                await group.wait(one)
+        disk.error = None
+        await save(group, item("c"))
+
+    assert disk.commits == [["a", "b"], ["c"]]
+
+
+async def test_an_unforeseen_error_does_not_end_the_task():
+    disk = Disk()
+    disk.error = RuntimeError("boom")
+
+    async with open_group_commit(disk.write, "x", 100) as group:
+        with pytest.raises(StoreError, match="boom"):
+            await save(group, item("a"))
+        disk.error = None
+        await save(group, item("b"))
+
+
+async def test_a_cancelled_caller_leaves_its_item_in_the_queue():
+    disk = Disk(gate_open=False)
+
+    async with open_group_commit(disk.write, "x", 100) as group:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(save, group, item("a"))
+            tasks.start_soon(save, group, item("a2"))
+            await wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        disk.gate.set()
+
+    assert sorted(chain(*disk.commits)) == ["a", "a2"]
+
+
+@pytest.mark.parametrize(("limit", "held"), [(3, True), (4, False)])
+async def test_a_full_queue_holds_even_a_cancelled_caller(limit, held):
+    disk = Disk(gate_open=False)
+    left = anyio.Event()
+
+    async with open_group_commit(disk.write, "x", limit) as group, anyio.create_task_group() as tasks:
+
+        async def hasty():
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await save(group, item("b", 3))
+            left.set()
+
+        group.put(item("a"))
+        tasks.start_soon(hasty)
+        for _ in range(20):  # a cancellation is delivered some turns of the loop later
+            await checkpoint()
+        was_held = not left.is_set()
+        disk.gate.set()
+        await left.wait()
+
+    assert was_held is held
+
+
+async def test_closing_writes_what_is_queued():
+    disk = Disk()
+
+    async with open_group_commit(disk.write, "x", 100) as group:
+        group.put(item("a"))
+
+    assert disk.commits == [["a"]]
+
+
+async def test_closing_in_a_cancelled_scope_writes_what_is_queued():
+    disk = Disk()
+
+    with anyio.CancelScope() as scope:
+        async with open_group_commit(disk.write, "x", 100) as group:
+            group.put(item("a"))
+            scope.cancel()
+            await checkpoint()
+
+    assert disk.commits == [["a"]]
+
+
+async def test_closing_takes_nothing_more():
+    disk = Disk()
+    async with open_group_commit(disk.write, "x", 100) as group:
+        pass
+
+    with pytest.raises(StoreUnavailable, match="closed"):
+        group.put(item("a"))
+
+
+async def test_closing_gives_up_on_a_disk_that_hangs_and_tells_the_callers():
+    disk = Disk(gate_open=False)
+    problems = []
+
+    async def caller(group, name):
+        try:
+            await save(group, item(name))
+        except StoreUnavailable as error:
+            problems.append(error.problem)
+
+    async with anyio.create_task_group() as tasks, open_group_commit(disk.write, "x", 100, flush_s=0.01) as group:
+        tasks.start_soon(caller, group, "running")
+        await wait_all_tasks_blocked()
+        tasks.start_soon(caller, group, "queued")
+        await wait_all_tasks_blocked()
+
+    assert problems == ["it was closed before this could be written"] * 2
+
+
+async def test_the_blocks_error_comes_out_as_it_is_with_its_own_context():
+    disk = Disk()
+    cause = KeyError("cause")
+
+    async def use():
+        async with open_group_commit(disk.write, "x", 100):
+            raise LookupError from cause
+
+    with pytest.raises(LookupError) as caught:
+        await use()
+
+    assert caught.value.__cause__ is cause
+
+
+async def test_a_group_from_the_block_comes_out_as_it_is():
+    disk = Disk()
+
+    async def use():
+        async with open_group_commit(disk.write, "x", 100):
+            raise ExceptionGroup("mine", [KeyError(), LookupError()])
+
+    with pytest.raises(ExceptionGroup, match="mine") as caught:
+        await use()
+
+    assert len(caught.value.exceptions) == 2
