@@ -23,7 +23,7 @@ from par.messages import (
     UserBlock,
 )
 from par.middleware._pii_detector import Detector
-from par.middleware._pii_find import Finder
+from par.middleware._pii_find import Finder, Hit
 from par.middleware._walk import map_json, map_object
 
 __all__ = ["Edit", "Masker", "Redactor", "Replacer", "spread"]
@@ -95,18 +95,19 @@ class Masker:
         self.finder = finder
         self.replacer = replacer
 
-    def edits(self, text: str, key: str = "") -> list[Edit]:
+    def hits(self, text: str, key: str = "") -> list[Hit]:
         """Return what is to be replaced; made-up values of a vault are left alone."""
         hits = self.finder.find(text, key)
-        if not hits:
-            return []
-        replacer = self.replacer
-        result: list[Edit] = []
-        for hit in hits:
-            value = text[hit.start : hit.end]
-            if not replacer.knows(value):
-                result.append(Edit(hit.start, hit.end, replacer.replace(hit.detector, value), hit.detector.kind))
-        return result
+        return [hit for hit in hits if not self.replacer.knows(text[hit.start : hit.end])] if hits else hits
+
+    def edit(self, text: str, hit: Hit) -> Edit:
+        """Return the replacement for a hit."""
+        made = self.replacer.replace(hit.detector, text[hit.start : hit.end])
+        return Edit(hit.start, hit.end, made, hit.detector.kind)
+
+    def edits(self, text: str, key: str = "") -> list[Edit]:
+        """Return the replacements for all hits in a text."""
+        return [self.edit(text, hit) for hit in self.hits(text, key)]
 
     def text(self, text: str, found: Counter[str], key: str = "") -> str:
         """Return the text masked, the same object if nothing was found."""

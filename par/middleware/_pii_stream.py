@@ -6,6 +6,7 @@ from typing import final
 from par._json import dump_json
 from par.deltas import Delta, Emit, ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.messages import Assistant
+from par.middleware._pii_find import Hit
 from par.middleware._pii_masker import Edit, Masker, spread
 from par.middleware._pii_secrets import PEM_BEGIN, pem_is_open
 from par.middleware._pii_vault import VaultSession
@@ -69,22 +70,25 @@ class StreamMask:
         if cut <= done:
             return ""
         text = self.text
-        edits = [edit for edit in self._edits_from(done) if edit.start < cut]
-        if edits and edits[-1].end > cut:
-            # the hit at the edge may still grow, so it waits, unless the text ends here
-            last = edits.pop()
-            cut = max(done, last.start)
+        hits = self._hits_between(done, cut)
+        if hits and hits[-1].end > cut:
+            # the hit at the edge may still grow, so it waits
+            cut = max(done, hits.pop().start)
+        edits = [self._masker.edit(text, hit) for hit in hits]
         self.edits.extend(edits)
         self._done = cut
-        return spread(("\0" * done + text[done:cut],), edits)[0][done:] if edits else text[done:cut]
+        if not edits:
+            return text[done:cut]
+        shifted = [Edit(edit.start - done, edit.end - done, edit.text, edit.kind) for edit in edits]
+        return spread((text[done:cut],), shifted)[0]
 
-    def _edits_from(self, done: int) -> list[Edit]:
+    def _hits_between(self, done: int, cut: int) -> list[Hit]:
         start = max(0, done - _CONTEXT)
-        found = self._masker.edits(self.text[start:] if start else self.text)
+        found = self._masker.hits(self.text[start:] if start else self.text)
         return [
-            Edit(max(edit.start + start, done), edit.end + start, edit.text, edit.kind)
-            for edit in found
-            if edit.end + start > done
+            Hit(max(hit.start + start, done), hit.end + start, hit.detector)
+            for hit in found
+            if hit.end + start > done and hit.start + start < cut
         ]
 
 

@@ -58,21 +58,25 @@ class VaultSession:
 
     def restore(self, text: str) -> str:
         """Return ``text`` with the real values; the same object if there are none in it."""
+        spans = self._spans(text)
+        if not spans:
+            return text
+        pieces: list[str] = []
+        done = 0
+        for start, end, real in spans:
+            if start >= done:
+                pieces += (text[done:start], real)
+                done = end
+        return "".join(pieces) + text[done:]
+
+    def _spans(self, text: str) -> list[tuple[int, int, str]]:
         spans: list[tuple[int, int, str]] = []
         for made, real in self._real.items():
             at = text.find(made)
             while at >= 0:
                 spans.append((at, at + len(made), real))
                 at = text.find(made, at + len(made))
-        if not spans:
-            return text
-        pieces: list[str] = []
-        done = 0
-        for start, end, real in sorted(spans, key=lambda span: (span[0], -span[1])):
-            if start >= done:
-                pieces += (text[done:start], real)
-                done = end
-        return "".join(pieces) + text[done:]
+        return sorted(spans, key=lambda span: (span[0], -span[1]))
 
     def open_tail(self, text: str) -> int:
         """Return where in ``text`` a made-up value may have begun that is not all there yet; its length if none."""
@@ -81,7 +85,8 @@ class VaultSession:
             if text[start] in self._firsts:
                 tail = text[start:]
                 if any(made.startswith(tail) and made != tail for made in self._real):
-                    return start
+                    # what looks like a beginning may be the end of one that is all there
+                    return max([start, *(end for begin, end, _ in self._spans(text) if begin < start < end)])
         return size
 
 
