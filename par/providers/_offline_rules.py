@@ -81,7 +81,7 @@ def _topic(question: str) -> str | None:
         return None
     quoted = re.search(r"`([^`\n]+)`", question)
     if quoted:
-        return quoted[1]
+        return str(quoted[1])
     named = [word for word in telling if any(c.isupper() for c in word[1:]) or "_" in word]
     return (named or sorted(telling, key=len, reverse=True))[0]
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def look(ctx: RunContext, n: int) -> str:
     """Look."""
     await ctx.progress("looking")
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     return f"saw {n}"
 
 
