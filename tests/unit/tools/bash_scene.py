@@ -30,9 +30,14 @@ def rows(name):
     return json.loads(file.read_text()) if file.exists() else []
 
 
-def git(folder, *arguments, stdin=None):
+def git(folder, *arguments, stdin=None, date=None):
     done = subprocess.run(
-        ["/usr/bin/git", *arguments], cwd=folder, env=GIT, check=True, capture_output=True, input=stdin
+        ["/usr/bin/git", *arguments],
+        cwd=folder,
+        env=GIT if date is None else {**GIT, "GIT_COMMITTER_DATE": date},
+        check=True,
+        capture_output=True,
+        input=stdin,
     )
     return done.stdout.decode().strip()
 
@@ -50,13 +55,13 @@ def children():
     """The processes below this one, by number."""
     mine = {os.getpid()}
     parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             try:
-                stat = Path("/proc", entry, "stat").read_text()
+                stat = (entry / "stat").read_text()
             except OSError:
                 continue
-            parents[int(entry)] = int(stat.rsplit(")", 1)[1].split()[1])
+            parents[int(entry.name)] = int(stat.rsplit(")", 1)[1].split()[1])
     found = set()
     grew = True
     while grew:
@@ -94,7 +99,7 @@ class Scene:
 
     def fill(self, text):
         for name, value in (("MARK", self.mark), ("OUT", self.out), ("WS", self.ws), ("PORT", 9)):
-            text = text.replace("{{%s}}" % name, str(value))
+            text = text.replace(f"{{{{{name}}}}}", str(value))
         text = text.replace("{{OUTSIDE_OID}}", "0" * 40)
         text = re.sub(
             r"\{\{JSON_REPEAT:\"\{\{REPEAT:a:200\}\}\":(\d+)\}\}", lambda m: json.dumps(["a" * 200] * int(m[1])), text
@@ -186,10 +191,7 @@ class Scene:
         }
         if " bytes: " in rest:
             name, _, spelled = rest.partition(" bytes: ")
-            if spelled in texts:
-                data = texts[spelled].encode()
-            else:
-                data = codecs.escape_decode(spelled.encode())[0]
+            data = texts[spelled].encode() if spelled in texts else codecs.escape_decode(spelled.encode())[0]
         elif rest.endswith("with CANARY"):
             name, data = rest.split(" ")[0], self.canary.encode()
         elif rest.startswith("emoji"):

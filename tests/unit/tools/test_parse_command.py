@@ -135,7 +135,7 @@ def test_every_field_has_a_kind_and_a_description(op):
     assert schema["additionalProperties"] is False
 
 
-def test_the_schema_and_the_parser_agree_on_an_example(subtests=None):
+def test_the_schema_and_the_parser_agree_on_an_example():
     jsonschema = pytest.importorskip("jsonschema")
     for op, kind in COMMANDS.items():
         jsonschema.validate(json.loads(EXAMPLES[op]), schema_of(kind))

@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ def opened(request, ws):
 
     def name_and_text(path):
         fd, name = open_beneath(root, path, os.O_RDONLY, kernel=request.param)
-        with open(fd) as file:
+        with os.fdopen(fd) as file:
             return name, file.read()
 
     yield name_and_text
@@ -138,11 +139,11 @@ def test_a_closed_workspace_says_so(ws):
 
 
 def test_a_forgotten_workspace_gives_its_descriptor_back(ws):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     workspace = Workspace(ws)
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
 
     del workspace
     gc.collect()
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
