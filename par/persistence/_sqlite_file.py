@@ -19,6 +19,9 @@ APPLICATION_ID: Final = 0x50415231
 _BUSY_S: Final = 2.0
 """How long one statement waits for another process's lock, before the store tries again."""
 
+_LOOKS: Final = 4
+"""How often a file that looks damaged is looked at: a commit is between two looks, or it is damaged."""
+
 _SCHEMA_1: Final = (
     """
     CREATE TABLE event (
@@ -97,10 +100,13 @@ def open_writer(path: Path, durability: Durability, create: bool) -> sqlite3.Con
         # NORMAL leaves a commit in the operating system's cache, which a killed process cannot take along
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
         connection.execute(f"PRAGMA fullfsync = {'ON' if durability == 'power' else 'OFF'}")
-    except BaseException as error:
+    except sqlite3.Error as error:
         connection.close()
-        if isinstance(error, sqlite3.Error) and not is_busy(error):
-            raise _translated(path, error) from error
+        if is_busy(error):
+            raise
+        raise _translated(path, error) from error
+    except BaseException:
+        connection.close()
         raise
     return connection
 
@@ -141,22 +147,40 @@ def _look(path: Path, create: bool) -> None:
 
 
 def _read_header(path: Path) -> None:
-    # "immutable" reads the main file alone: no locks, no journal replayed, no -wal or -shm made beside the file
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-    except sqlite3.Error as error:
-        raise StoreUnavailable(str(path), str(error)) from error
-    try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error as error:
-        raise _translated(path, error) from error
-    finally:
-        connection.close()
+    application, version = _header(path)
     if application != APPLICATION_ID:
         raise NotAnAuditFile(str(path), "it is the SQLite database of another program")
     if version > SCHEMA_VERSION:
         raise NewerSchema(str(path), version, SCHEMA_VERSION)
+
+
+def _header(path: Path) -> tuple[int, int]:
+    for _ in range(_LOOKS - 1):
+        try:
+            # "immutable" reads the main file alone: no locks, no journal replayed, no -wal or -shm made beside it
+            return _ask(path, "mode=ro&immutable=1")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+                raise _translated(path, error) from error
+        # what looks damaged without locks may be a file that somebody is writing just now
+        if any(path.with_name(path.name + journal).exists() for journal in ("-wal", "-journal")):
+            break
+    try:
+        return _ask(path, "mode=ro")
+    except sqlite3.Error as error:
+        if is_busy(error):
+            raise
+        raise _translated(path, error) from error
+
+
+def _ask(path: Path, options: str) -> tuple[int, int]:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, timeout=_BUSY_S)
+    try:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    finally:
+        connection.close()
+    return int(application), int(version)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

@@ -5,9 +5,11 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from unit.persistence.made import envelopes
 
@@ -263,6 +265,18 @@ async def test_closing_leaves_one_file(tmp_path):
         await store.append(envelopes())
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.db"]
+
+
+@pytest.mark.parametrize("turns", range(0, 60, 3))
+async def test_opening_that_is_cancelled_at_any_moment_leaves_no_thread(tmp_path, turns):
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(opening, tmp_path / "x.db")
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    names = [thread.name for thread in threading.enumerate()]
+    assert [name for name in names if "portal" in name or "_connection_worker" in name] == []
 
 
 async def test_sessions_are_summed_up(tmp_path):
