@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 import attrs
 
 from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._policy import Policy
+from par.tools.bash._policy import Policy, deny_parts
 from par.tools.bash._values import Age
 
 __all__ = ["Pathspecs", "diff_argv", "log_argv", "planned", "show_argv", "status_argv"]
@@ -48,12 +48,11 @@ class Pathspecs:
         found: list[str] = []
         above = [] if self.repository == "." else self.repository.casefold().split("/")
         for pattern in self.policy.read_deny:
-            parts = [part for part in pattern.split("/") if part]
-            parts = parts[:-1] if parts[-1:] == ["**"] else parts
+            parts = deny_parts(pattern)
             found += _both("**/" + "/".join(parts))
             for taken in range(1, len(parts)):  # a pattern that begins above the repository and ends in it
                 tail = above[-taken:]
-                if len(tail) == taken and all(map(fnmatchcase, tail, (part.casefold() for part in parts[:taken]))):
+                if len(tail) == taken and all(map(fnmatchcase, tail, parts[:taken])):
                     found += _both("/".join(parts[taken:]))
         return tuple(found)
 

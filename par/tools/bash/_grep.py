@@ -255,7 +255,7 @@ def _below(
                 continue
             # a link in the operand may hide the real name of the folder
             true_name = entry.path if plain == real else f"{real}/{entry.path[len(plain) + 1 :]}"
-            if room.policy.denies_reading(true_name) or room.policy.denies_reading(entry.path):
+            if room.policy.denies_reading(true_name) or (plain != real and room.policy.denies_reading(entry.path)):
                 skipped.denied += 1
                 continue
             file = _open(entry, skipped)

@@ -1,8 +1,9 @@
 """What an agent may run: a closed set of commands, names that may not be read, and limits."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from typing import TypeAlias, cast
 
 import attrs
@@ -12,7 +13,7 @@ from par.tools.bash._commands import COMMANDS, Command, example, rebuilt
 from par.tools.bash._git_commands import GitDiff, GitLog, GitShow
 from par.tools.bash._read_commands import Grep, Head, ReadFile, Tail, WordCount
 
-__all__ = ["READ_DENY", "Allow", "Decision", "Deny", "Policy"]
+__all__ = ["READ_DENY", "Allow", "Decision", "Deny", "Policy", "deny_parts"]
 
 READ_DENY = (".env*", "*.pem", "*.key", "id_*", ".netrc", ".pypirc", ".aws/**", ".ssh/**")
 PROGRAMS = ("git", "grep")
@@ -85,6 +86,14 @@ class Policy:
     """Keys of a repository's configuration that are allowed besides the harmless ones, such as ``core.abbrev``.
     Git runs programs for some keys: name none of those."""
 
+    # walks ask about every name that they meet, so the patterns are made ready once
+    _denied_names: re.Pattern[str] = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: _names_of(self.read_deny), takes_self=True)
+    )
+    _denied_paths: tuple[tuple[str, ...], ...] = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: _paths_of(self.read_deny), takes_self=True)
+    )
+
     def __attrs_post_init__(self) -> None:
         if not self.name.strip():
             raise UsageError("name: a policy needs a name")
@@ -92,7 +101,7 @@ class Policy:
             if all(kind is not known for known in COMMANDS.values()):
                 raise UsageError(f"allow: {kind!r} is not a command; the commands are the classes of par.tools.bash")
         for entry in (*self.read_deny, *self.git_keys):
-            if not entry or entry.startswith("/") or "\\" in entry:
+            if not entry.strip("/*") or entry.startswith("/") or "\\" in entry or "**" in deny_parts(entry):
                 raise UsageError(f"read_deny and git_keys hold names and patterns of names, not {entry!r}")
         for program, place in self.programs:
             if program not in PROGRAMS or not place.startswith("/"):
@@ -130,7 +139,9 @@ class Policy:
     def denies_reading(self, path: str) -> bool:
         """Tell whether a pattern of ``read_deny`` covers ``path``, which is relative to the workspace."""
         parts = [part for part in path.casefold().split("/") if part not in {"", "."}]
-        return any(_covers(pattern.casefold(), parts) for pattern in self.read_deny)
+        return any(map(self._denied_names.match, parts)) or any(
+            _covers(pattern, parts) for pattern in self._denied_paths
+        )
 
     def read_denied(self, path: str) -> Deny:
         """Return the refusal to show the content of ``path``."""
@@ -169,13 +180,28 @@ def _below(cwd: str | None, path: str | None) -> str | None:
     return path if cwd is None or path is None else f"{cwd}/{path}"
 
 
-def _covers(pattern: str, parts: list[str]) -> bool:
-    wanted = [part for part in pattern.split("/") if part]
-    if wanted and wanted[-1] == "**":
-        wanted.pop()  # whatever is below is covered by the folder above it
-    width = len(wanted)
-    starts = range(len(parts) - width + 1)
-    return any(all(fnmatchcase(parts[at + i], wanted[i]) for i in range(width)) for at in starts) if width else True
+def deny_parts(pattern: str) -> tuple[str, ...]:
+    """Return the names of a pattern of ``read_deny``, which may begin at any depth and covers what is below."""
+    parts = [part for part in pattern.casefold().split("/") if part]
+    while parts and parts[-1] == "**":
+        parts.pop()
+    while parts and parts[0] == "**":
+        del parts[0]
+    return tuple(parts)
+
+
+def _names_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    single = [translate(parts[0]) for pattern in patterns if len(parts := deny_parts(pattern)) == 1]
+    return re.compile("|".join(single) or "(?!)")
+
+
+def _paths_of(patterns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(parts for pattern in patterns if len(parts := deny_parts(pattern)) > 1)
+
+
+def _covers(wanted: tuple[str, ...], parts: list[str]) -> bool:
+    starts = range(len(parts) - len(wanted) + 1)
+    return any(all(map(fnmatchcase, parts[at:], wanted)) for at in starts)
 
 
 def _check_seconds(name: str, value: float) -> None:

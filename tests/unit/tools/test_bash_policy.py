@@ -44,6 +44,16 @@ def test_names_of_secrets_are_not_read(path):
     assert policy.decide(GitShow(path=path)).code == "read_denied"
 
 
+@pytest.mark.parametrize(
+    "pattern", ["secrets.yml", "**/secrets.yml", "conf/secrets.yml", "conf/**", "**/conf/**", "CONF"]
+)
+def test_a_pattern_of_ones_own_holds_at_any_depth(pattern):
+    policy = Policy(name="p", allow=ALL, read_deny=(pattern,))
+
+    assert policy.denies_reading("a/conf/secrets.yml")
+    assert not policy.denies_reading("a/other.yml")
+
+
 @pytest.mark.parametrize("path", ["env", "a.pem.txt", "src/keys.py", "ssh/config"])
 def test_other_names_are_read(path):
     assert Policy.read_only().decide(ReadFile(path=path)) == Allow()
@@ -56,6 +66,8 @@ def test_other_names_are_read(path):
         ({"allow": (dict,)}, "allow"),
         ({"read_deny": ("",)}, "read_deny"),
         ({"read_deny": "*.pem"}, "list of texts"),
+        ({"read_deny": ("a/**/b",)}, "read_deny"),
+        ({"read_deny": ("**",)}, "read_deny"),
         ({"timeout_s": 0}, "timeout_s"),
         ({"timeout_s": 601}, "timeout_s"),
         ({"timeout_s": float("nan")}, "timeout_s"),
