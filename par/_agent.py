@@ -17,6 +17,7 @@ from par._engine.model_step import attempt_model
 from par._engine.models import ModelRegistry
 from par._engine.output import output_spec
 from par._engine.plan import Instructions, Plan
+from par._engine.run import Run
 from par._engine.session import Session
 from par._engine.stream import RunStream
 from par._explain import explain
@@ -163,12 +164,16 @@ class Agent(Generic[D, O]):
         deps: D | None = None,
         messages: Sequence[Message] = (),
         timeout_s: float | None = None,
+        parent: RunContext[object] | None = None,
     ) -> RunResult[O]:
-        """Answer a prompt, in a private runtime.
+        """Answer a prompt, in a private runtime, or in that of ``parent``.
 
         ``messages`` is the conversation so far, such as ``result.messages`` of an earlier run. After
         ``timeout_s`` seconds the run is ended with ``stop_reason="cancelled"``. When this returns or raises,
         nothing that the run started is alive; a cancellation from outside goes through it.
+
+        A tool that asks another agent passes its context as ``parent``: the events of the inner run then go
+        to the same store, in a session of their own, and name the outer run as their parent.
 
         Raises:
             ModelError: if a model call failed for good.
@@ -177,11 +182,15 @@ class Agent(Generic[D, O]):
             Exception: what a middleware or an own model raised.
         """
         new, timeout_s = self._checked(prompt, deps, timeout_s)
+        if parent is not None:
+            outer, session = Run.of(parent), _private_session(messages)
+            inner = await outer.host.run(self._plan, deps, session, new, timeout_s=timeout_s, parent=outer.run_id)
+            return cast("RunResult[O]", inner)  # the plan's output spec made the value
         host = _private_host()
         try:
             result = await host.run(self._plan, deps, _private_session(messages), new, timeout_s=timeout_s)
         finally:
-            await _close(host)
+            await _close(host)  # noqa: ASYNC102 # shields itself, for a bounded time
         return cast("RunResult[O]", result)  # the plan's output spec made the value
 
     def run_stream(
@@ -248,9 +257,9 @@ class _PrivateStream(AbstractAsyncContextManager[RunStream[O]], Generic[D, O]):
     async def __aexit__(self, *exc_info: object) -> bool | None:
         kind, error, traceback = cast("tuple[type[BaseException], BaseException, None]", exc_info)
         try:
-            return await self._stream.__aexit__(kind, error, traceback)
+            return await self._stream.__aexit__(kind, error, traceback)  # noqa: ASYNC102 # an exit of its own
         finally:
-            await _close(self._host)
+            await _close(self._host)  # noqa: ASYNC102 # shields itself, for a bounded time
 
 
 def check_timeout(timeout_s: float | None) -> float | None:
@@ -278,9 +287,7 @@ def _private_host() -> Host:
 
 
 def _private_session(messages: Sequence[Message]) -> Session:
-    session = Session(new_ulid())
-    session.history = tuple(messages)
-    return session
+    return Session(new_ulid(), tuple(messages), fresh=True)
 
 
 async def _close(host: Host) -> None:

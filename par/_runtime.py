@@ -64,7 +64,7 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            await self._host.close("the runtime was closed")
+            await self._host.close("the runtime was closed")  # noqa: ASYNC102 # the shielded one follows
         finally:
             # reached at once when the close above went through; else this task was cancelled while waiting
             with anyio.move_on_after(_CLOSE_S, shield=True):
@@ -130,9 +130,7 @@ class Runtime:
 
     def _session(self, name: str | None, messages: Sequence[Message]) -> Session:
         if name is None:
-            found = Session(new_ulid())
-            found.history = tuple(messages)
-            return found
+            return Session(new_ulid(), tuple(messages), fresh=True)
         if not name:
             raise UsageError("a session's name must not be empty")
         found = self._sessions.setdefault(name, Session(name))

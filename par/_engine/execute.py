@@ -34,7 +34,7 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
         ended = run.ended("failed" if failed else "cancelled", None if failed else "cancelled from outside")
         if failed:
             ended = attrs.evolve(ended, error=ErrorInfo.of(error))
-        await shielded(_tell_end, (run, ended), during=error)
+        await shielded(_tell_end, (run, ended), during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
         raise
     finally:
         run.session.history = tuple(run.transcript)

@@ -47,12 +47,19 @@ class Host:
     # --- runs ------------------------------------------------------------------------------------------
 
     async def run(
-        self, plan: Plan, deps: object, session: Session, new: tuple[Message, ...], *, timeout_s: float | None
+        self,
+        plan: Plan,
+        deps: object,
+        session: Session,
+        new: tuple[Message, ...],
+        *,
+        timeout_s: float | None,
+        parent: str | None = None,
     ) -> RunResult[object]:
         """Run one turn of a session, after those that already wait to write it."""
         async with session.lock:
             await self._meet(session)
-            run = self._begin(plan, deps, session, sinks=self._sinks(), stream=False)
+            run = self._begin(plan, deps, session, sinks=self._sinks(), stream=False, parent=parent)
             call = RunCall(input=new, history=session.history, emit=discard, ctx=RunContext[object](deps, run))
             return await self._execute(run, call, timeout_s)
 
@@ -92,7 +99,16 @@ class Host:
             session.seq = await self._store.last_seq(session.id)
             session.known_to_store = True
 
-    def _begin(self, plan: Plan, deps: object, session: Session, *, sinks: Sequence[EventSink], stream: bool) -> Run:
+    def _begin(
+        self,
+        plan: Plan,
+        deps: object,
+        session: Session,
+        *,
+        sinks: Sequence[EventSink],
+        stream: bool,
+        parent: str | None = None,
+    ) -> Run:
         if self._closed is not None:
             raise UsageError(f"no run can start here: {self._closed}")
         return Run(
@@ -105,6 +121,8 @@ class Host:
             ids=self._ids,
             sinks=sinks,
             stream=stream,
+            host=self,
+            parent=parent,
         )
 
     async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> RunResult[object]:

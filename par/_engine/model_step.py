@@ -61,7 +61,7 @@ async def call_model(run: Run, call: ModelCall) -> ModelReply:
         reply = await run.plan.model_handler(call)
     except BaseException as error:
         ended = ModelCallEnded(call_id=call_id, duration_s=run.clock.steady_s() - started, error=ErrorInfo.of(error))
-        await shielded(run.emit, ended, during=error)
+        await shielded(run.emit, ended, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
         raise
     await run.emit(
         ModelCallEnded(
@@ -85,18 +85,15 @@ async def attempt_model(call: ModelCall) -> ModelReply:
     try:
         reply = _checked(await model(call))
     except BaseException as error:
-        await shielded(
-            run.emit,
-            ModelAttempted(
-                call_id=call.ctx.call_id,
-                attempt=call.attempt,
-                model=call.model,
-                outcome="failed" if isinstance(error, Exception) else "cancelled",
-                duration_s=run.clock.steady_s() - started,
-                error_type=type(error).__name__,
-            ),
-            during=error,
+        attempted = ModelAttempted(
+            call_id=call.ctx.call_id,
+            attempt=call.attempt,
+            model=call.model,
+            outcome="failed" if isinstance(error, Exception) else "cancelled",
+            duration_s=run.clock.steady_s() - started,
+            error_type=type(error).__name__,
         )
+        await shielded(run.emit, attempted, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
         raise
     await run.emit(
         ModelAttempted(

@@ -1,7 +1,7 @@
 """The mutable state of one run, in one place, with one owner: the task that executes it."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias, final
+from typing import Protocol, TypeAlias, final
 
 import anyio
 
@@ -34,6 +34,21 @@ _FINAL_STATE: dict[StopReason, TaskState] = {
 }
 
 
+class RunHost(Protocol):
+    """Where a run takes place, as far as the runs that it starts need to know."""
+
+    async def run(
+        self,
+        plan: Plan,
+        deps: object,
+        session: Session,
+        new: tuple[Message, ...],
+        *,
+        timeout_s: float | None,
+        parent: str | None = None,
+    ) -> RunResult[object]: ...
+
+
 @final
 class Run:
     """One run. It is the ``RunPort`` that contexts hold."""
@@ -45,6 +60,7 @@ class Run:
         "cause",
         "clock",
         "deps",
+        "host",
         "models",
         "parent",
         "plan",
@@ -71,13 +87,15 @@ class Run:
         models: ModelRegistry,
         steps: StepRunner,
         ids: UlidSource,
+        host: RunHost,
         sinks: Sequence[EventSink],
         stream: bool,
-        parent: str | None = None,
+        parent: str | None,
     ) -> None:
         self._ids = ids
         self._ordinal = 0
         self._sinks = tuple(sinks)
+        self.host = host
         self.plan = plan
         self.deps = deps
         self.session = session

@@ -15,11 +15,12 @@ class Session:
 
     __slots__ = ("_lock", "history", "id", "known_to_store", "seq")
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, history: tuple[Message, ...] = (), *, fresh: bool = False) -> None:
         self.id = session_id
-        self.history: tuple[Message, ...] = ()
+        self.history = history
         self.seq = 0
-        self.known_to_store = False
+        self.known_to_store = fresh
+        """Whether ``seq`` is what the store has; a session with a fresh id has no events there."""
         self._lock: anyio.Lock | None = None
 
     @property

@@ -119,7 +119,7 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
         from par.cli._run import DEMO_QUESTION, RunOptions, answer_question  # noqa: PLC0415
         from par.cli._screen import Screen  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        if error.name != "rich":
+        if (error.name or "").partition(".")[0] != "rich":
             raise
         raise MissingExtra("cli", "rich") from None
     # the screen shows what is logged; without this, warnings would be printed between its lines

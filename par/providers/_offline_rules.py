@@ -81,9 +81,9 @@ def _topic(question: str) -> str | None:
         return None
     quoted = re.search(r"`([^`\n]+)`", question)
     if quoted:
-        return str(quoted[1])
+        return quoted[1]
     named = [word for word in telling if any(c.isupper() for c in word[1:]) or "_" in word]
-    return (named or sorted(telling, key=len, reverse=True))[0]
+    return str((named or sorted(telling, key=len, reverse=True))[0])
 
 
 def answer(findings: Sequence[Finding]) -> str:
