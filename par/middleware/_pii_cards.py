@@ -87,7 +87,8 @@ class CardNumbers:
     def surrogate(self, value: str, rng: Random, /) -> str:
         """Return a number of the same issuer range, length and grouping, with a right check digit."""
         digits = _digits_of(value)
-        made = digits[:6] + "".join([rng.choice("0123456789") for _ in range(len(digits) - 7)])
+        kept = 6 if digits.startswith("62") else 4  # what tells the issuers apart
+        made = digits[:kept] + "".join([rng.choice("0123456789") for _ in range(len(digits) - kept - 1)])
         made += next(check for check in "0123456789" if luhn_ok(made + check))
         fresh = iter(made)
         return "".join([next(fresh) if "0" <= character <= "9" else character for character in value])

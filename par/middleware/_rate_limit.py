@@ -9,7 +9,7 @@ import attrs
 from par._pipeline.handler import ModelHandler, ToolHandler
 from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, ToolCall
-from par.errors import AuthenticationFailed, ConnectionFailed, RateLimited, RequestRejected
+from par.errors import AuthenticationFailed, ConnectionFailed, ModelError, RateLimited, RequestRejected
 from par.events import RateLimitWaited
 from par.messages import Assistant, Message, Reasoning, System, Text, ToolResults, ToolUse
 from par.middleware._checks import copied, counts, optional_count, optional_seconds, seconds, whole
@@ -79,10 +79,8 @@ class RateLimit:
         try:
             reply = await call_next(call)
         except (RateLimited, ConnectionFailed, RequestRejected, AuthenticationFailed) as error:
-            # refused before it was worked on: it cost a request and no tokens
-            await self._settle(place, requests=1, tokens=0)
-            if isinstance(error, RateLimited) and error.retry_after_s:
-                await self.backend.hold("model", self._limit, seconds=error.retry_after_s)
+            with anyio.move_on_after(_SETTLE_S, shield=True):
+                await self._refused(place, error)
             raise
         usage = reply.usage
         if usage.requests > 1 or (usage.total_tokens and self.tokens is not None):
@@ -115,11 +113,14 @@ class RateLimit:
             told = True
         finally:
             if not told and estimate:  # nothing was sent, so the tokens go back
-                await self._settle(place, requests=1, tokens=0)
+                with anyio.move_on_after(_SETTLE_S, shield=True):
+                    await self.backend.settle(place, requests=1, tokens=0)
 
-    async def _settle(self, place: Reservation, *, requests: int, tokens: int) -> None:
-        with anyio.move_on_after(_SETTLE_S, shield=True):
-            await self.backend.settle(place, requests=requests, tokens=tokens)
+    async def _refused(self, place: Reservation, error: ModelError) -> None:
+        # refused before it was worked on: it cost a request and no tokens
+        await self.backend.settle(place, requests=1, tokens=0)
+        if isinstance(error, RateLimited) and error.retry_after_s:
+            await self.backend.hold("model", self._limit, seconds=error.retry_after_s)
 
     def _estimate(self, call: ModelCall) -> int:
         chars = sum(map(_chars, call.messages))

@@ -80,6 +80,7 @@ BUILT_IN: tuple[Rule, ...] = tuple(
         (
             "role_play",
             (
+                rf"\byou{_S}are{_S}now{_S}(?:dan|unrestricted|evil|jailbroken)\b|"
                 rf"\byou{_S}are{_S}(?:now|no{_S}longer){_S}(?:an?|my|the|dan|in|bound|unrestricted|evil|jailbroken|free"
                 rf"{_S}(?:of|from)){_S}?(?:\w+{_S}){{0,3}}?(?:assistant|ai|model|bot|chatbot|agent|dan|mode|hacker|pirate"
                 rf"|unrestricted|evil|jailbroken|rules|restrictions|guidelines)\b"

@@ -2,14 +2,18 @@
 
 import json
 import re
+from collections import Counter
+from itertools import pairwise
 from random import Random
 
 import anyio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unit.middleware.pii_table import NEGATIVE, POSITIVE
 
 from par._context import RunContext
-from par.calls import ModelCall, ModelReply, RunCall, RunResult
+from par._pipeline.onion import compose, model_layers
+from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolSpec
 from par.deltas import ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.messages import Assistant, Reasoning, Text, ToolUse, User
 from par.middleware import (
@@ -29,8 +33,6 @@ from par.middleware._pii_find import DEFAULT_DETECTORS
 from par.middleware._pii_iban import iban_ok
 from par.middleware._pii_masker import Masker, Redactor
 from par.middleware._pii_stream import StreamMask
-from par._pipeline.onion import compose, model_layers
-from unit.middleware.pii_table import NEGATIVE, POSITIVE
 
 SECRETS = sorted({value for _, _, value, _ in POSITIVE})
 NAMED = re.compile(r"^[0-9]{9,12}$")
@@ -52,7 +54,7 @@ def texts(draw):
 
 def cut(text, places):
     edges = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
-    return [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [text[a:b] for a, b in pairwise(edges)]
 
 
 cuts = st.lists(st.integers(0, 10_000), max_size=30)
@@ -66,8 +68,6 @@ def masked_in_pieces(mask, chunks):
 @given(texts(), cuts, st.booleans())
 def test_a_masked_stream_is_the_masked_text_however_it_is_cut(text, places, by_character):
     masker = Masker(PiiMask()._finder, Redactor())
-    from collections import Counter
-
     chunks = list(text) if by_character else cut(text, places)
 
     shown = "".join(masked_in_pieces(StreamMask(masker), chunks))
@@ -101,7 +101,7 @@ def test_a_stream_is_never_held_back_further_than_is_told(text, places):
 @settings(max_examples=200, deadline=None)
 @given(texts(), cuts, st.integers(1, 12))
 def test_detectors_of_ones_own_hold_the_stream_back_by_their_length(text, places, size):
-    own = PatternDetector("own", "[a-z ]{1,%d}7" % size, max_chars=size + 1)
+    own = PatternDetector("own", f"[a-z ]{{1,{size}}}7", max_chars=size + 1)
     masker = Masker(PiiMask(detectors=(own, *DEFAULT_DETECTORS))._finder, Redactor())
     stream = StreamMask(masker)
 
@@ -110,10 +110,12 @@ def test_detectors_of_ones_own_hold_the_stream_back_by_their_length(text, places
     assert all(not re.search("[a-z ]7", part) for part in shown.split("[own]"))
 
 
-def model(text, reasoning, arguments, chunks, fail_first=False):
+def model(text, reasoning, arguments, chunks):
     async def answer(call):
         for kind, chunk in chunks:
-            await call.emit(kind(chunk) if kind is not ToolUseDelta else ToolUseDelta(id="u1", name="t", arguments=chunk))
+            await call.emit(
+                kind(chunk) if kind is not ToolUseDelta else ToolUseDelta(id="u1", name="t", arguments=chunk)
+            )
         blocks = [Reasoning(reasoning), Text(text)] if reasoning else [Text(text)]
         if arguments is not None:
             blocks.append(ToolUse("u1", "t", arguments))
@@ -122,7 +124,7 @@ def model(text, reasoning, arguments, chunks, fail_first=False):
     return answer
 
 
-def stream_through(layers, call_model, output_tool=True):
+def stream_through(layers, call_model):
     shown = []
 
     async def emit(delta):
@@ -130,14 +132,19 @@ def stream_through(layers, call_model, output_tool=True):
             shown.clear()
         shown.append(delta)
 
-    from par.calls import ToolSpec
-
     tools = (ToolSpec(name="t", description="", parameters={"type": "object"}),)
 
     async def main():
         handler = compose(model_layers(layers), call_model)
         return await handler(
-            ModelCall(model="m", messages=(User((Text("x"),)),), tools=tools, emit=emit, stream=True, ctx=RunContext.detached())
+            ModelCall(
+                model="m",
+                messages=(User((Text("x"),)),),
+                tools=tools,
+                emit=emit,
+                stream=True,
+                ctx=RunContext.detached(),
+            )
         )
 
     return anyio.run(main), shown
@@ -155,7 +162,9 @@ LAYERS = {
     "all": lambda: list(default_chain()),
 }
 values = st.one_of(st.sampled_from(PLAIN), words, st.integers(), st.booleans(), st.none())
-arguments_of = st.dictionaries(st.sampled_from(["a", "b", *PLAIN[:3]]), st.one_of(values, st.lists(values, max_size=3)), max_size=3)
+arguments_of = st.dictionaries(
+    st.sampled_from(["a", "b", *PLAIN[:3]]), st.one_of(values, st.lists(values, max_size=3)), max_size=3
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -163,7 +172,9 @@ arguments_of = st.dictionaries(st.sampled_from(["a", "b", *PLAIN[:3]]), st.one_o
 def test_what_is_streamed_is_what_is_returned_through_every_layer(name, text, reasoning, arguments, places, more):
     text += "."  # never empty: that would be repaired
     raw = json.dumps(arguments, ensure_ascii=True)
-    chunks = [(ReasoningDelta, part) for part in cut(reasoning, more)] + [(TextDelta, part) for part in cut(text, places)]
+    chunks = [(ReasoningDelta, part) for part in cut(reasoning, more)] + [
+        (TextDelta, part) for part in cut(text, places)
+    ]
     if arguments is not None:
         chunks += [(ToolUseDelta, part) for part in cut(raw, more)]
 
@@ -180,8 +191,14 @@ def test_what_is_streamed_is_what_is_returned_through_every_layer(name, text, re
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["PiiMask", "PiiMask(vault)", "all"]), st.sampled_from(PLAIN), cuts, cuts)
 def test_a_secret_that_the_model_makes_up_is_in_no_delta_and_nowhere_in_the_reply(name, secret, places, more):
-    text, reasoning, arguments = f"it is\n{secret}\nyes", f"hm,\n{secret}\nso", {"q": [secret], secret: {"deep": f"({secret})"}}
-    chunks = [(ReasoningDelta, part) for part in cut(reasoning, more)] + [(TextDelta, part) for part in cut(text, places)]
+    text, reasoning, arguments = (
+        f"it is\n{secret}\nyes",
+        f"hm,\n{secret}\nso",
+        {"q": [secret], secret: {"deep": f"({secret})"}},
+    )
+    chunks = [(ReasoningDelta, part) for part in cut(reasoning, more)] + [
+        (TextDelta, part) for part in cut(text, places)
+    ]
     chunks += [(ToolUseDelta, part) for part in cut(json.dumps(arguments), more)]
 
     reply, shown = stream_through(LAYERS[name](), model(text, reasoning, arguments, chunks))

@@ -122,7 +122,12 @@ def model_call(port=None, text="x", **facts):
 
 def tool_call(port=None, tool=None, arguments: Mapping = {}, **facts):
     return ToolCall(
-        id="u1", name="lookup", arguments=dict(arguments), tool=tool or Tool(), ctx=context(port or Port(), "u1"), **facts
+        id="u1",
+        name="lookup",
+        arguments=dict(arguments),
+        tool=tool or Tool(),
+        ctx=context(port or Port(), "u1"),
+        **facts,
     )
 
 

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from unit.middleware.pii_table import NEGATIVE, POSITIVE
 
 from par.middleware import (
     CardNumbers,
@@ -16,7 +17,6 @@ from par.middleware import (
     SocialSecurityNumbers,
 )
 from par.middleware._pii_find import DEFAULT_DETECTORS, Finder
-from unit.middleware.pii_table import NEGATIVE, POSITIVE
 
 FINDER = Finder(DEFAULT_DETECTORS)
 
@@ -62,18 +62,23 @@ def test_precision_and_recall_are_both_above_98_per_cent():
     assert found / (found + wrong) >= 0.98
 
 
-@pytest.mark.parametrize("text", ["10.1.2.3", "connect to 203.0.113.9:443", "2001:db8::8a2e:370:7334", "from fe80::1ff:fe23:4567:890a"])
+@pytest.mark.parametrize(
+    "text", ["10.1.2.3", "connect to 203.0.113.9:443", "2001:db8::8a2e:370:7334", "from fe80::1ff:fe23:4567:890a"]
+)
 def test_ip_addresses_are_found_on_request(text):
     assert len(Finder((IpAddresses(),)).find(text)) == 1
 
 
-@pytest.mark.parametrize("text", ["version 10.1.2.3", "v1.2.3.4", "1.2.3.4.5", "256.1.1.1", "12:34:56", "a::b::c", "std::vector"])
+@pytest.mark.parametrize(
+    "text", ["version 10.1.2.3", "v1.2.3.4", "1.2.3.4.5", "256.1.1.1", "12:34:56", "a::b::c", "std::vector"]
+)
 def test_versions_and_times_are_no_ip_addresses(text):
     assert Finder((IpAddresses(),)).find(text) == []
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "kind"), [("phone", "4155552671", "phone"), ("ssn", "219099999", "ssn"), ("user_id", "4155552671", None)]
+    ("key", "value", "kind"),
+    [("phone", "4155552671", "phone"), ("ssn", "219099999", "ssn"), ("user_id", "4155552671", None)],
 )
 def test_the_key_says_what_bare_digits_are(key, value, kind):
     assert [hit.detector.kind for hit in FINDER.find(value, key)] == ([kind] if kind else [])

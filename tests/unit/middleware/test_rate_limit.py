@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from unit.middleware.driving import Port, Script, drive_model, drive_tool, model_call, reply, tool_call, use
+from unit.middleware.driving import virtual_time as anyio_backend  # noqa: F401
 
 from par._pipeline.onion import check_order
 from par.calls import Settings
@@ -15,8 +17,6 @@ from par.middleware import Limit, MemoryRateBackend, RateLimit, Timeout
 from par.middleware._rate_headers import pause_from_headers
 from par.outcomes import Done, Failed
 from par.usage import Usage
-from unit.middleware.driving import Port, Script, drive_model, drive_tool, model_call, reply, tool_call, use
-from unit.middleware.driving import virtual_time as anyio_backend  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 
@@ -301,7 +301,18 @@ NOW = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("reset", "seconds"),
-    [("1s", 1), ("6m0s", 360), ("20ms", 0.02), ("1h", 3600), ("2d", 3600), ("12", 12), ("1.5s", 1.5), ("nan", 0), ("", 0), ("soon", 0)],
+    [
+        ("1s", 1),
+        ("6m0s", 360),
+        ("20ms", 0.02),
+        ("1h", 3600),
+        ("2d", 3600),
+        ("12", 12),
+        ("1.5s", 1.5),
+        ("nan", 0),
+        ("", 0),
+        ("soon", 0),
+    ],
 )
 def test_resets_are_read_in_all_their_forms(reset, seconds):
     headers = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": reset}

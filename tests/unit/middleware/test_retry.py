@@ -4,6 +4,20 @@ from random import Random
 
 import anyio
 import pytest
+from unit.middleware.driving import (
+    Port,
+    Script,
+    Tool,
+    collector,
+    drive_model,
+    drive_run,
+    drive_tool,
+    ended,
+    model_call,
+    reply,
+    tool_call,
+)
+from unit.middleware.driving import virtual_time as anyio_backend  # noqa: F401
 
 from par._pipeline.onion import check_order
 from par.deltas import StreamRestarted, TextDelta
@@ -21,24 +35,16 @@ from par.errors import (
 from par.events import Retried
 from par.middleware import RateLimit, Retry, RetryBudget, Timeout
 from par.outcomes import Cancelled, Done, Failed, TimedOut, Unknown
-from unit.middleware.driving import (
-    Port,
-    Script,
-    Tool,
-    collector,
-    drive_model,
-    drive_run,
-    drive_tool,
-    ended,
-    model_call,
-    reply,
-    tool_call,
-)
-from unit.middleware.driving import virtual_time as anyio_backend  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 
-TRANSIENT = [RateLimited(), Overloaded(), ConnectionFailed(), StreamInterrupted(), ModelTimedOut(limit="attempt", after_s=1)]
+TRANSIENT = [
+    RateLimited(),
+    Overloaded(),
+    ConnectionFailed(),
+    StreamInterrupted(),
+    ModelTimedOut(limit="attempt", after_s=1),
+]
 LASTING = [AuthenticationFailed(), RequestRejected(), UnreadableReply(), TypeError("bug"), KeyError("bug")]
 
 
@@ -258,7 +264,12 @@ async def test_a_tool_that_says_so_is_called_again_whatever_its_effect(effect):
 
 @pytest.mark.parametrize(
     "outcome",
-    [Failed(kind="failed", message="no"), Failed(kind="crashed", message="bug"), Cancelled(reason="x"), Unknown(reason="x")],
+    [
+        Failed(kind="failed", message="no"),
+        Failed(kind="crashed", message="bug"),
+        Cancelled(reason="x"),
+        Unknown(reason="x"),
+    ],
 )
 async def test_other_outcomes_of_tools_stand(outcome):
     script = Script([outcome, Done("ok")])
@@ -342,7 +353,9 @@ def test_illegal_values_are_refused_by_name(field, value):
         Retry(**{field: value})
 
 
-@pytest.mark.parametrize("arguments", [{"ratio": 0}, {"ratio": 2}, {"ratio": float("nan")}, {"reserve": 0}, {"reserve": True}])
+@pytest.mark.parametrize(
+    "arguments", [{"ratio": 0}, {"ratio": 2}, {"ratio": float("nan")}, {"reserve": 0}, {"reserve": True}]
+)
 def test_a_budget_that_makes_no_sense_is_refused_by_name(arguments):
     with pytest.raises(ValueError, match=next(iter(arguments))):
         RetryBudget(**arguments)

@@ -2,11 +2,6 @@
 
 import anyio
 import pytest
-
-from par.deltas import StreamRestarted, TextDelta
-from par.errors import ModelTimedOut
-from par.middleware import Timeout
-from par.outcomes import Done, TimedOut
 from unit.middleware.driving import (
     Script,
     Tool,
@@ -19,6 +14,11 @@ from unit.middleware.driving import (
     tool_call,
 )
 from unit.middleware.driving import virtual_time as anyio_backend  # noqa: F401
+
+from par.deltas import StreamRestarted, TextDelta
+from par.errors import ModelTimedOut
+from par.middleware import Timeout
+from par.outcomes import Done, TimedOut
 
 pytestmark = pytest.mark.anyio
 

@@ -1,6 +1,18 @@
 """Validation repairs what a model got wrong, within bounds, and teaches it how to call tools."""
 
 import pytest
+from unit.middleware.driving import (
+    Port,
+    Script,
+    Tool,
+    collector,
+    drive_model,
+    drive_tool,
+    model_call,
+    reply,
+    tool_call,
+    use,
+)
 
 from par.calls import OutputSpec, ToolSpec
 from par.deltas import StreamRestarted, TextDelta
@@ -10,7 +22,6 @@ from par.messages import Assistant, Reasoning, Text, ToolResults, User
 from par.middleware import PiiMask, Validation
 from par.outcomes import Done, Failed
 from par.usage import Usage
-from unit.middleware.driving import Port, Script, Tool, collector, drive_model, drive_tool, model_call, reply, tool_call, use
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +43,7 @@ async def test_a_good_reply_passes_as_it_is():
     assert await drive_model([Validation()], Script([good]), model_call()) is good
 
 
-@pytest.mark.parametrize("empty", [reply(""), reply("  \n"), reply("", *()), reply("")], ids=["none", "blank", "x", "y"])
+@pytest.mark.parametrize("empty", [reply(""), reply("  \n")], ids=["none", "blank"])
 async def test_an_empty_reply_is_asked_for_again(empty):
     script = Script([empty, reply("here")])
 
@@ -227,7 +238,9 @@ def three(arguments):
 async def test_strict_takes_arguments_as_they_are():
     tool = Tool(problems=three, relaxed={"n": 3})
 
-    assert isinstance(await drive_tool([Validation()], Script([Done("ok")]), tool_call(tool=tool, arguments={"n": "3"})), Failed)
+    assert isinstance(
+        await drive_tool([Validation()], Script([Done("ok")]), tool_call(tool=tool, arguments={"n": "3"})), Failed
+    )
 
 
 async def test_lenient_mends_what_is_plainly_meant_and_the_tool_gets_it():
