@@ -43,7 +43,7 @@ class UlidSource:
 
     def next(self) -> str:
         """Return the next id, greater than all before it."""
-        now = self._now_ms()
+        now = max(self._now_ms(), 0)  # a clock before 1970 has no ULID
         if now > self._last_ms:
             self._last_ms = now
             # the top bit stays clear, so that a millisecond has room for 2**79 increments

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import TypeAliasType
@@ -36,13 +37,20 @@ def _no_constant(name: str) -> Json:
     raise JsonSyntaxError(f"{name} is not a JSON number")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):  # 1e999 is correct JSON, and infinity is none
+        raise JsonSyntaxError(f"the number {digits[:80]} is too large")
+    return number
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
 
 
 def load_json(text: str, *, max_chars: int | None = None, max_depth: int = _MAX_DEPTH) -> Json:
     """Read one JSON document.
 
-    Refuses what ``json.loads`` lets through: duplicate keys, ``NaN`` and ``Infinity``, and documents that
+    Refuses what ``json.loads`` lets through: duplicate keys, ``NaN``, ``Infinity`` and ``1e999``, and documents that
     nest deeper than ``max_depth`` or are longer than ``max_chars`` characters.
 
     Raises:

@@ -159,7 +159,11 @@ def as_messages(prompt: Prompt) -> tuple[Message, ...]:
         return (User((Text(prompt),)),)
     if isinstance(prompt, User):
         return (prompt,)
+    if not isinstance(prompt, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] # callers without a checker
+        raise TypeError(f"a prompt is text or messages, got {type(prompt).__name__}")
     messages = tuple(prompt)
+    if not messages:
+        raise ValueError("the prompt is empty")
     for message in messages:
         if not isinstance(message, (System, User, Assistant, ToolResults)):  # pyright: ignore[reportUnnecessaryIsInstance] # callers without a checker
             raise TypeError(f"a prompt is text or messages, got {type(message).__name__}")

@@ -50,7 +50,7 @@ def transition(current: TaskState, target: TaskState) -> TaskState:
         IllegalTransition: if it is not; its ``why`` says whether the states are the same, the first is
             final, or the move simply does not exist, in this order.
     """
-    if current is target:
+    if current == target:
         raise IllegalTransition(current=current, target=target, why="self")
     if target not in MOVES[current]:
         why = "terminal" if is_terminal(current) else "invalid"

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeAlias, final, runtime_checkable
 
 import attrs
+from attrs import validators
 
 from par._pipeline.handler import ModelHandler, RunHandler, ToolHandler
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
@@ -46,6 +47,9 @@ class WrapsTool(Protocol):
 Middleware: TypeAlias = WrapsRun | WrapsModel | WrapsTool
 
 
+_classes = validators.deep_iterable(validators.instance_of(type), validators.instance_of(tuple))
+
+
 @attrs.frozen(kw_only=True)
 class Order:
     """Where a middleware must stand, if the others are in the list too.
@@ -54,9 +58,9 @@ class Order:
     built checks it. Classes are matched with ``isinstance``.
     """
 
-    outside_of: tuple[type, ...] = ()
+    outside_of: tuple[type, ...] = attrs.field(default=(), validator=_classes)
     """Those that must come later in the list, nearer to the call."""
-    inside_of: tuple[type, ...] = ()
+    inside_of: tuple[type, ...] = attrs.field(default=(), validator=_classes)
     """Those that must come earlier in the list."""
 
 
@@ -72,6 +76,8 @@ _ToolFunction: TypeAlias = Callable[[ToolCall, ToolHandler], Awaitable[ToolOutco
 
 
 def _name_of(function: object) -> str:
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"a middleware is made of an async function (call, call_next), not of {function!r}")
     return getattr(function, "__name__", type(function).__name__)
 
 
@@ -106,15 +112,27 @@ class _ToolFunctionMiddleware:
 
 
 def wrap_run(function: _RunFunction) -> WrapsRun:
-    """Make a function a middleware around whole runs."""
+    """Make an async function ``(call, call_next) -> RunResult`` a middleware around whole runs.
+
+    Raises:
+        TypeError: for what cannot be called, such as a middleware.
+    """
     return _RunFunctionMiddleware(function)
 
 
 def wrap_model(function: _ModelFunction) -> WrapsModel:
-    """Make a function a middleware around model calls."""
+    """Make an async function ``(call, call_next) -> ModelReply`` a middleware around model calls.
+
+    Raises:
+        TypeError: for what cannot be called, such as a middleware.
+    """
     return _ModelFunctionMiddleware(function)
 
 
 def wrap_tool(function: _ToolFunction) -> WrapsTool:
-    """Make a function a middleware around tool calls."""
+    """Make an async function ``(call, call_next) -> ToolOutcome`` a middleware around tool calls.
+
+    Raises:
+        TypeError: for what cannot be called, such as a middleware.
+    """
     return _ToolFunctionMiddleware(function)

@@ -1,6 +1,7 @@
 """The onion: layers folded around a handler, once, into plain closures."""
 
 from collections.abc import Coroutine, Iterable, Sequence
+from inspect import isfunction
 from typing import cast
 
 from typing_extensions import TypeVar
@@ -15,6 +16,7 @@ Req = TypeVar("Req")
 Resp = TypeVar("Resp")
 
 HOOKS = ("wrap_run", "wrap_model", "wrap_tool")
+_HOW = f"it needs one or more of the methods {', '.join(HOOKS)}"
 
 
 def compose(layers: Sequence[Layer[Req, Resp]], handler: Handler[Req, Resp]) -> Handler[Req, Resp]:
@@ -36,21 +38,28 @@ def check_order(chain: Sequence[Middleware]) -> None:
     """Refuse a chain that is no chain.
 
     Raises:
-        TypeError: for a member without any of the three hooks.
+        TypeError: for a member without any of the three hooks, such as a class or a plain function.
         ImpossibleOrder: for two members that stand the wrong way round.
     """
     for member in chain:
-        if not any(callable(getattr(member, hook, None)) for hook in HOOKS):
-            raise TypeError(
-                f"{middleware_name(member)} is no middleware: it has none of {', '.join(HOOKS)}"
-                + (" (an instance is needed, not the class)" if isinstance(member, type) else "")
-            )
-        if isinstance(member, type):
-            raise TypeError(f"{member.__name__} is a class: put an instance in the list, {member.__name__}()")
+        _check_hooks(member)
     for place, member in enumerate(chain):
         order = getattr(member, "order", None)
         if isinstance(order, Order):
             _check_one(order, member, before=chain[:place], after=chain[place + 1 :])
+
+
+def _check_hooks(member: object) -> None:
+    has_hook = any(callable(getattr(member, hook, None)) for hook in HOOKS)
+    if isinstance(member, type):
+        how = f"put an instance in the list, {member.__name__}(...)" if has_hook else _HOW
+        raise TypeError(f"{member.__name__} is a class, and no middleware: {how}")
+    if isfunction(member):
+        raise TypeError(
+            f"the function {member.__name__} is no middleware: decorate it with one of @{', @'.join(HOOKS)}"
+        )
+    if not has_hook:
+        raise TypeError(f"{middleware_name(member)} is no middleware: {_HOW}")
 
 
 def _check_one(order: Order, member: Middleware, *, before: Iterable[Middleware], after: Iterable[Middleware]) -> None:

@@ -1,15 +1,18 @@
 """Shapes with named parts: attrs classes, dataclasses, typed dicts, and the parameters of a function."""
 
-from collections.abc import Callable, Sequence
-from typing import final
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast, final
 
 import attrs
 
-from par._json import Json, JsonObject, JsonSyntaxError, load_json
-from par._shape.shape import MAX_PROBLEMS, SchemaWriter, Shape, clip, mismatch
+from par._json import Json, JsonObject
+from par._shape.containers import from_text
+from par._shape.shape import MAX_PROBLEMS, SchemaWriter, Shape, at, clip, inside, mismatch
 from par._to_json import to_json
 
 __all__ = ["Field", "Record"]
+
+_REASON_CHARS = 240
 
 
 @attrs.frozen(kw_only=True)
@@ -29,11 +32,22 @@ class Field:
 class Record:
     """An object with exactly these keys. Unknown keys are refused, optional ones may be left out.
 
-    The fields are set once, by ``complete``: a class may contain itself.
+    The fields are set once, by ``complete``: a class may contain itself. ``kind`` is the class that ``build`` makes;
+    without one the parts themselves are the value. ``key`` is what tells the type from others of its name.
     """
 
-    def __init__(self, name: str, build: Callable[[dict[str, object]], object], kind: type | None) -> None:
+    kinds = frozenset({"object"})
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[[dict[str, object]], object],
+        kind: type | None,
+        *,
+        key: object = None,
+    ) -> None:
         self.name = name
+        self._key = self if key is None else key
         self.expected = f"an object {name}" if name else "an object"
         self._build = build
         self._kind = kind
@@ -46,10 +60,9 @@ class Record:
         self._required = tuple(field.name for field in fields if field.required)
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
-        if self.name in writer.open:
-            writer.used.add(self.name)
-            return {"$ref": f"#/$defs/{self.name}"}
-        writer.open.append(self.name)
+        return writer.define(self._key, self.name, lambda: self._written(writer))
+
+    def _written(self, writer: SchemaWriter) -> JsonObject:
         properties: JsonObject = {}
         for field in self._fields.values():
             schema = dict(field.shape.schema(writer))
@@ -58,21 +71,16 @@ class Record:
             if field.has_json_default:
                 schema["default"] = to_json(field.default)
             properties[field.name] = schema
-        writer.open.pop()
-        whole: JsonObject = {
+        return {
             "type": "object",
             "properties": properties,
             "required": list(self._required),
             "additionalProperties": False,
         }
-        if self.name in writer.used:
-            writer.definitions[self.name] = whole
-            return {"$ref": f"#/$defs/{self.name}"}
-        return whole
 
     def structure(self, value: Json, path: str, problems: list[str], /) -> object:
         if not isinstance(value, dict):
-            problems.append(mismatch(path or "arguments", self.expected, value))
+            problems.append(mismatch(path, self.expected, value))
             return value
         before = len(problems)
         built: dict[str, object] = {}
@@ -82,33 +90,28 @@ class Record:
             if field is None:
                 problems.append(self._unknown(key, path))
             else:
-                built[field.alias or key] = field.shape.structure(item, f"{path}.{key}" if path else key, problems)
+                built[field.alias or key] = field.shape.structure(item, inside(path, key), problems)
             if len(problems) >= MAX_PROBLEMS:
                 return value
-        for name in self._required:
-            if name not in value:
-                where = f"{path}.{name}" if path else name
-                problems.append(f"{where} is missing: send {fields[name].shape.expected}.")
+        missing = [name for name in self._required if name not in value]
+        problems.extend(
+            f"{inside(path, name)} is missing: send {fields[name].shape.expected}." for name in missing[:MAX_PROBLEMS]
+        )
         return built if len(problems) > before else self._built(built, path, problems)
 
     def _built(self, parts: dict[str, object], path: str, problems: list[str]) -> object:
         try:
             return self._build(parts)
-        except (ValueError, TypeError) as error:  # a validator of the class itself
-            problems.append(f"{path or 'arguments'}: {clip(str(error))}")
+        except Exception as error:  # noqa: BLE001 # a validator of the class itself, which may raise anything
+            problems.append(f"{at(path)}{_reason(error)}")
             return parts
 
     def _unknown(self, key: str, path: str) -> str:
         there_are = f"The fields are: {', '.join(self._fields)}." if self._fields else "There are no fields."
-        return f"{path + ': ' if path else ''}{clip(repr(key))} is not a field. {there_are}"
+        return f"{at(path)}{clip(repr(key))} is not a field. {there_are}"
 
     def relax(self, value: Json, /) -> Json:
-        if isinstance(value, str):
-            try:
-                inner = load_json(value)
-            except JsonSyntaxError:
-                return value
-            value = inner if isinstance(inner, dict) else value
+        value = from_text(value, dict)
         if not isinstance(value, dict):
             return value
         relaxed: JsonObject = {}
@@ -125,11 +128,17 @@ class Record:
     def matches(self, value: object, /) -> bool:
         if self._kind is not None:
             return isinstance(value, self._kind)
-        if not isinstance(value, dict):
+        if not isinstance(value, Mapping):
             return False
-        problems: list[str] = []
-        try:
-            self.structure(to_json(value), "", problems)  # pyright: ignore[reportUnknownArgumentType] # any dict
-        except TypeError:
-            return False
-        return not problems
+        parts = cast("Mapping[object, object]", value)
+        return all(name in parts for name in self._required) and all(
+            isinstance(name, str) and name in self._fields and self._fields[name].shape.matches(part)
+            for name, part in parts.items()
+        )
+
+
+def _reason(error: Exception) -> str:
+    # the validators of attrs put their sentence first and facts behind it
+    first: object = error.args[0] if error.args else ""
+    text = first if isinstance(first, str) and first else f"{type(error).__name__}: {error}"
+    return f"{clip(text, _REASON_CHARS).rstrip('.')}."

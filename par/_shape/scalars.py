@@ -1,21 +1,16 @@
-"""Shapes without parts: text, numbers, choices, dates."""
+"""Shapes without parts: anything, null, text, booleans and numbers."""
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
-from enum import Enum
+import re
 from math import isfinite
-from pathlib import Path, PurePath, PurePosixPath
 from typing import final
-from uuid import UUID
-
-import attrs
 
 from par._json import Json, JsonObject, dump_json
-from par._shape.shape import SchemaWriter, mismatch
+from par._shape.shape import ALL_KINDS, SchemaWriter, mismatch
 
-__all__ = ["FORMATS", "Anything", "Boolean", "Choice", "Formatted", "Integer", "Nothing", "Number", "String"]
+__all__ = ["Anything", "Boolean", "Integer", "Nothing", "Number", "String"]
 
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,40}\s*")
+_DECIMAL = re.compile(r"\s*[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?\s*")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 
@@ -25,6 +20,7 @@ class Anything:
     """Whatever JSON there is."""
 
     expected = "anything"
+    kinds = ALL_KINDS
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
         del writer
@@ -47,6 +43,7 @@ class Nothing:
     """``null`` alone."""
 
     expected = "null"
+    kinds = frozenset({"null"})
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
         del writer
@@ -69,6 +66,7 @@ class String:
     """Text, and nothing that could be made into text."""
 
     expected = "text"
+    kinds = frozenset({"string"})
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
         del writer
@@ -80,9 +78,9 @@ class String:
         return value
 
     def relax(self, value: Json, /) -> Json:
-        if isinstance(value, (int, float)):
-            return dump_json(value)
-        return value
+        if isinstance(value, float) and not isfinite(value):
+            return value
+        return dump_json(value) if isinstance(value, (int, float)) else value
 
     def matches(self, value: object, /) -> bool:
         return isinstance(value, str)
@@ -93,6 +91,7 @@ class Boolean:
     """``true`` or ``false``; ``"false"`` is neither."""
 
     expected = "true or false"
+    kinds = frozenset({"boolean"})
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
         del writer
@@ -100,7 +99,11 @@ class Boolean:
 
     def structure(self, value: Json, path: str, problems: list[str], /) -> object:
         if not isinstance(value, bool):
-            hint = "Send it without quotes." if isinstance(value, str) and value.lower() in _TRUE | _FALSE else ""
+            hint = (
+                "Send true or false without quotes."
+                if isinstance(value, str) and value.lower() in _TRUE | _FALSE
+                else ""
+            )
             problems.append(mismatch(path, self.expected, value, hint))
         return value
 
@@ -116,9 +119,14 @@ class Boolean:
 
 @final
 class Integer:
-    """A whole number; ``3.9`` is refused, not cut, and ``true`` is no number."""
+    """A whole number; ``3.9`` is refused, not cut, and ``true`` is no number.
+
+    ``3.0`` is refused too, though JSON Schema takes it for an integer: a model that writes it is unsure of the type,
+    and ``relax`` mends it.
+    """
 
     expected = "a whole number"
+    kinds = frozenset({"integer"})
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
         del writer
@@ -126,14 +134,14 @@ class Integer:
 
     def structure(self, value: Json, path: str, problems: list[str], /) -> object:
         if type(value) is not int:
-            hint = f"Send {value} without quotes." if isinstance(value, str) and value.lstrip("-").isdecimal() else ""
+            hint = f"Send {value.strip()} without quotes." if isinstance(value, str) and _WHOLE.fullmatch(value) else ""
             problems.append(mismatch(path, self.expected, value, hint))
         return value
 
     def relax(self, value: Json, /) -> Json:
         if isinstance(value, float) and value.is_integer():
             return int(value)
-        if isinstance(value, str) and value.strip().lstrip("-+").isdecimal() and len(value) < 40:
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)
         return value
 
@@ -143,9 +151,10 @@ class Integer:
 
 @final
 class Number:
-    """Any finite number; whole ones become ``float``."""
+    """Any number that a ``float`` can hold; whole ones become ``float``."""
 
     expected = "a number"
+    kinds = frozenset({"number"})
 
     def schema(self, writer: SchemaWriter, /) -> JsonObject:
         del writer
@@ -164,136 +173,10 @@ class Number:
         return number
 
     def relax(self, value: Json, /) -> Json:
-        if isinstance(value, str):
-            try:
-                number = float(value)
-            except ValueError:
-                return value
+        if isinstance(value, str) and _DECIMAL.fullmatch(value):
+            number = float(value)
             return number if isfinite(number) else value
         return value
 
     def matches(self, value: object, /) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-@final
-class Choice:
-    """One of a few given values: a ``Literal`` or an ``Enum``."""
-
-    def __init__(self, members: Mapping[str, tuple[Json, object]]) -> None:
-        # keyed by the JSON text, because 1, 1.0 and True are one dictionary key
-        self._members = dict(members)
-        self.expected = "one of " + ", ".join(self._members)
-
-    @classmethod
-    def of_literal(cls, values: tuple[str | int | bool | None, ...]) -> "Choice":
-        """Read the values of a ``Literal``."""
-        return cls({dump_json(value): (value, value) for value in values})
-
-    @classmethod
-    def of_enum(cls, kind: type[Enum]) -> "Choice":
-        """Read an enum by the values of its members."""
-        members: dict[str, tuple[Json, object]] = {}
-        for member in kind:
-            value: object = member.value
-            if not isinstance(value, (str, int)):
-                raise TypeError(f"the enum {kind.__name__} has a value that is neither text nor a whole number")
-            members[dump_json(value)] = (value, member)
-        return cls(members)
-
-    def schema(self, writer: SchemaWriter, /) -> JsonObject:
-        del writer
-        values = [value for value, _ in self._members.values()]
-        return {"const": values[0]} if len(values) == 1 else {"enum": values}
-
-    def structure(self, value: Json, path: str, problems: list[str], /) -> object:
-        member = None if isinstance(value, (list, dict, float)) else self._members.get(dump_json(value))
-        if member is None:
-            problems.append(mismatch(path, self.expected, value))
-            return value
-        return member[1]
-
-    def relax(self, value: Json, /) -> Json:
-        if isinstance(value, str):
-            wanted = value.strip().casefold()
-            for candidate, _ in self._members.values():
-                if isinstance(candidate, str) and candidate.casefold() == wanted:
-                    return candidate
-        return value
-
-    def matches(self, value: object, /) -> bool:
-        return any(
-            value is member or (type(value) is type(member) and value == member) for _, member in self._members.values()
-        )
-
-
-def _path(text: str) -> Path:
-    if not text or "\0" in text:
-        raise ValueError
-    return Path(text)
-
-
-def _pure_posix(text: str) -> PurePosixPath:
-    if not text or "\0" in text:
-        raise ValueError
-    return PurePosixPath(text)
-
-
-def _decimal(text: str) -> Decimal:
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError
-    return number
-
-
-@attrs.frozen(kw_only=True)
-class _Format:
-    expected: str
-    parse: Callable[[str], object]
-    name: str | None = None
-
-
-FORMATS: Mapping[type, _Format] = {
-    datetime: _Format(
-        expected="a date and time such as 2025-03-01T12:00:00Z", parse=datetime.fromisoformat, name="date-time"
-    ),
-    date: _Format(expected="a date such as 2025-03-01", parse=date.fromisoformat, name="date"),
-    time: _Format(expected="a time such as 12:30:00", parse=time.fromisoformat, name="time"),
-    UUID: _Format(expected="a UUID", parse=UUID, name="uuid"),
-    Decimal: _Format(expected='a decimal number as text, such as "12.50"', parse=_decimal),
-    Path: _Format(expected="a path", parse=_path),
-    PurePath: _Format(expected="a path", parse=_path),
-    PurePosixPath: _Format(expected="a path", parse=_pure_posix),
-}
-
-
-@final
-class Formatted:
-    """A value that JSON writes as text: dates, UUIDs, decimals, paths."""
-
-    def __init__(self, kind: type) -> None:
-        self._kind = kind
-        self._format = FORMATS[kind]
-        self.expected = self._format.expected
-
-    def schema(self, writer: SchemaWriter, /) -> JsonObject:
-        del writer
-        name = self._format.name
-        return {"type": "string"} if name is None else {"type": "string", "format": name}
-
-    def structure(self, value: Json, path: str, problems: list[str], /) -> object:
-        if isinstance(value, str):
-            try:
-                return self._format.parse(value)
-            except (ValueError, InvalidOperation):
-                pass
-        problems.append(mismatch(path, self.expected, value))
-        return value
-
-    def relax(self, value: Json, /) -> Json:
-        if self._kind is Decimal and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return str(value)
-        return value
-
-    def matches(self, value: object, /) -> bool:
-        return isinstance(value, self._kind)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction, ismethod, unwrap
 from math import isfinite
 from typing import Concatenate, ParamSpec, Protocol, cast, get_args, overload
 
@@ -69,7 +70,8 @@ def tool(
 ) -> object:
     """Make a function a tool: its signature and docstring become the JSON Schema that the model is given.
 
-    The first parameter may be a ``RunContext``; the model fills the others. The first paragraph of the
+    Functions, bound methods and static methods can be tools; a method is decorated where it is bound,
+    ``tool(service.search)``. The first parameter may be a ``RunContext``; the model fills the others. The first paragraph of the
     docstring describes the tool, its ``Args:`` section the parameters.
 
     Args:
@@ -90,9 +92,12 @@ def tool(
     """
 
     def decorate(candidate: object) -> Tool[object, [], object]:
-        target = cast("Function", candidate)  # _check refuses anything else
-        called = name or str(getattr(candidate, "__name__", type(candidate).__name__))
-        _check(candidate, called, effect=effect, timeout=timeout, sync=sync)
+        candidate = cast("object", candidate.__func__) if isinstance(candidate, staticmethod) else candidate
+        called = str(getattr(candidate, "__name__", type(candidate).__name__)) if name is None else name
+        _check_function(candidate, called)
+        target = cast("Function", candidate)  # as checked
+        _check_name(called)
+        _check_options(target, called, effect=effect, timeout=timeout, sync=sync)
         signature = read_signature(target, called)
         if sync == "process" and signature.takes_context:
             raise ToolDefinitionError(
@@ -112,23 +117,55 @@ def tool(
     return decorate if function is None else decorate(function)
 
 
-def _check(target: object, name: str, *, effect: str, timeout: float | None, sync: str) -> None:
-    if not callable(target):
-        raise ToolDefinitionError(name, f"{type(target).__name__} is not a function")
-    if not _NAME.fullmatch(name):
-        raise ToolDefinitionError(name, "a name has 1 to 64 letters, digits, _ or -, and begins with a letter or _")
+def _check_function(target: object, name: str) -> None:
+    if not isfunction(target) and not ismethod(target):
+        raise ToolDefinitionError(name, f"{_what(target)} is not a function: {_instead(target)}")
+    if target.__name__ == "<lambda>":
+        raise ToolDefinitionError(name, "a lambda has neither types nor a docstring: write a def")
     if isgeneratorfunction(target) or isasyncgenfunction(target):
         raise ToolDefinitionError(
             name, "a generator has no one result: return a value, and tell progress by ctx.progress"
         )
+    if iscoroutinefunction(unwrap(target)) and not iscoroutinefunction(target):
+        raise ToolDefinitionError(
+            name, "a plain wrapper stands around an async function: make the wrapper async def, and await in it"
+        )
+
+
+def _what(target: object) -> str:
+    return f"the class {target.__name__}" if isinstance(target, type) else f"a value of type {type(target).__name__}"
+
+
+def _instead(target: object) -> str:
+    if isinstance(target, type):
+        return "pass a function that makes and returns one"
+    if isinstance(target, partial):
+        return "write a def with the remaining parameters"
+    if callable(target):
+        return "pass its method, tool(name=...)(value.method), or write a def around it"
+    return "pass a def or an async def"
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ToolDefinitionError(
+            str(name), "a name has 1 to 64 letters, digits, _ or -, and begins with a letter or _"
+        )
+
+
+def _check_options(target: Function, name: str, *, effect: object, timeout: object, sync: object) -> None:
     if effect not in get_args(Effect):
         raise ToolDefinitionError(name, f"effect is one of {', '.join(get_args(Effect))}, not {effect!r}")
     if sync not in get_args(SyncPolicy):
         raise ToolDefinitionError(name, f"sync is one of {', '.join(get_args(SyncPolicy))}, not {sync!r}")
-    if timeout is not None and (isinstance(timeout, bool) or not isfinite(timeout) or timeout <= 0):
+    if timeout is not None and not _is_time(timeout):
         raise ToolDefinitionError(name, f"timeout is seconds greater than 0, not {timeout!r}")
     if iscoroutinefunction(target):
         if sync != "thread":
             raise ToolDefinitionError(name, f"sync={sync!r} is for plain functions, and this one is async")
-    elif sync == "process" and "<locals>" in cast("str", getattr(target, "__qualname__", "<locals>")):
+    elif sync == "process" and (hasattr(target, "__self__") or "<locals>" in target.__qualname__):
         raise ToolDefinitionError(name, 'sync="process" needs a function at the top of a module')
+
+
+def _is_time(timeout: object) -> bool:
+    return isinstance(timeout, (int, float)) and not isinstance(timeout, bool) and isfinite(timeout) and timeout > 0

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from textwrap import dedent
 
 __all__ = ["read_docstring"]
 
@@ -9,8 +10,8 @@ _SECTION = re.compile(
     r"^(Args|Arguments|Parameters|Params|Returns?|Raises|Yields?|Notes?|Examples?|Attributes|Source):?\s*$"
 )
 _ARGUMENT_SECTIONS = ("Args", "Arguments", "Parameters", "Params")
-_GOOGLE = re.compile(r"^\*{0,2}(\w+)(?:\s*\([^)]*\))?\s*:\s*(.*)$")
-_NUMPY = re.compile(r"^(\w+)\s*:\s*\S.*$|^(\w+)$")
+_GOOGLE = re.compile(r"^\*{0,2}(\w+)(?:\s*\(.*?\))?\s*:\s*(.*)$")
+_NUMPY = re.compile(r"^(\w+(?:\s*,\s*\w+)*)\s*(?::\s*\S.*)?$")
 _SPHINX = re.compile(r"^:param\s+(?:[^:]+\s+)?(\w+):\s*(.*)$")
 
 
@@ -51,7 +52,7 @@ def _section(lines: list[str]) -> dict[str, str]:
     body = lines[start + 1 :]
     numpy = bool(body) and set(body[0].strip()) == {"-"}
     end = next((i for i, line in enumerate(body) if _ends(line, numpy=numpy, index=i)), len(body))
-    return _entries(body[1:end] if numpy else inspect.cleandoc("\n".join(body[:end])).splitlines(), numpy=numpy)
+    return _entries(body[1:end] if numpy else dedent("\n".join(body[:end])).splitlines(), numpy=numpy)
 
 
 def _ends(line: str, *, numpy: bool, index: int) -> bool:
@@ -62,12 +63,12 @@ def _ends(line: str, *, numpy: bool, index: int) -> bool:
 
 def _entries(lines: list[str], *, numpy: bool) -> dict[str, str]:
     found: dict[str, str] = {}
-    name = ""
+    names: list[str] = []
     for line in lines:
         match = None if line.startswith(" ") else (_NUMPY if numpy else _GOOGLE).match(line)
         if match:
-            name = str(match[1] or match[2])
-            found[name] = "" if numpy else match[2].strip()
-        elif name and line.strip():
-            found[name] = f"{found[name]} {line.strip()}".strip()
+            names = [name.strip() for name in str(match[1]).split(",")]  # NumPy lets parameters share an entry
+            found.update(dict.fromkeys(names, "" if numpy else str(match[2]).strip()))
+        elif line.strip():
+            found.update({name: f"{found[name]} {line.strip()}".strip() for name in names})
     return {name: text for name, text in found.items() if text}

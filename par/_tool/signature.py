@@ -27,6 +27,8 @@ class Signature:
     result: Shape | None
     takes_context: bool
     deps_type: type | None
+    positional: tuple[str, ...]
+    """The parameters that may be passed by place, without the context."""
 
 
 def read_signature(function: Function, name: str) -> Signature:
@@ -52,7 +54,16 @@ def read_signature(function: Function, name: str) -> Signature:
     record = Record("", lambda parts: parts, None)
     record.complete(fields)
     return Signature(
-        description=summary, parameters=record, result=result, takes_context=takes_context, deps_type=deps_type
+        description=summary,
+        parameters=record,
+        result=result,
+        takes_context=takes_context,
+        deps_type=deps_type,
+        positional=tuple(
+            parameter.name
+            for parameter in parameters[1 if takes_context else 0 :]
+            if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ),
     )
 
 
@@ -63,7 +74,8 @@ def _field(parameter: inspect.Parameter, hints: dict[str, object], description: 
             tool, f"the parameter {name} must be an ordinary named one: models fill fields by name"
         )
     if name not in hints:
-        raise ToolDefinitionError(tool, f"the parameter {name} has no type: annotate it")
+        how = "decorate the bound method, tool(value.method)" if name in {"self", "cls"} else "annotate it"
+        raise ToolDefinitionError(tool, f"the parameter {name} has no type: {how}")
     if _is_context(hints[name]):
         raise ToolDefinitionError(tool, "the RunContext must be the first parameter")
     has_default = parameter.default is not inspect.Parameter.empty

@@ -7,10 +7,12 @@ from typing import Concatenate, Generic, Literal, ParamSpec, Protocol, TypeAlias
 
 import anyio
 import anyio.to_thread
+import attrs
 from typing_extensions import TypeVar
 
 from par._context import RunContext
 from par._json import JsonObject
+from par._shape.shape import MAX_PROBLEMS
 from par._tool.function import Function
 from par._tool.process import run_in_process
 from par._tool.signature import Signature
@@ -33,7 +35,24 @@ class _Body(Protocol):
 
 
 class _Layer(Protocol):
-    def __call__(self, ctx: RunContext[object], call_next: object, /, **arguments: object) -> Awaitable[object]: ...
+    def __call__(self, ctx: RunContext[object], call_next: "_Next", /, **arguments: object) -> Awaitable[object]: ...
+
+
+@attrs.frozen
+class _Next:
+    """The rest of one call of a tool, taking the tool's parameters by place or by name as the function does."""
+
+    body: _Body
+    ctx: RunContext[object]
+    tool: str
+    positional: tuple[str, ...]
+
+    def __call__(self, *args: object, **arguments: object) -> Awaitable[object]:
+        names = self.positional[: len(args)]
+        twice = [name for name in names if name in arguments]
+        if len(args) > len(names) or twice:
+            raise TypeError(f"call_next of {self.tool} takes ({', '.join(self.positional)}), each once")
+        return self.body(self.ctx, **dict(zip(names, args, strict=True)), **arguments)
 
 
 class AgentTool(ToolPort, Protocol[D_contra]):
@@ -86,6 +105,10 @@ class Tool(Generic[D_contra, P, R]):
         """
         if self._body is not None:
             raise ToolDefinitionError(self.spec.name, "a layer was attached after the first call")
+        if not iscoroutinefunction(layer):
+            raise ToolDefinitionError(
+                self.spec.name, "a layer is an async function (ctx, call_next, *the tool's parameters) -> result"
+            )
         self._layers.append(cast("_Layer", layer))  # typed by the signature above
         return layer
 
@@ -98,10 +121,10 @@ class Tool(Generic[D_contra, P, R]):
     # --- what layers ask -------------------------------------------------------------------------------
 
     def problems(self, arguments: JsonObject, /) -> tuple[str, ...]:
-        """Say what is wrong with the arguments, one sentence each; nothing: they fit."""
+        """Say what is wrong with the arguments, one sentence each, five at most; nothing: they fit."""
         found: list[str] = []
         self._signature.parameters.structure(arguments, "", found)
-        return tuple(found)
+        return tuple(found[:MAX_PROBLEMS])
 
     def relaxed(self, arguments: JsonObject, /) -> JsonObject:
         """Return the arguments with the slips mended that have one meaning (``"5"`` for 5)."""
@@ -128,7 +151,7 @@ class Tool(Generic[D_contra, P, R]):
         problems: list[str] = []
         arguments = self._signature.parameters.structure(call.arguments, "", problems)
         if problems:
-            return _failed_arguments(InvalidArguments(call.name, problems))
+            return _failed_arguments(InvalidArguments(call.name, problems[:MAX_PROBLEMS]))
         parts = cast("dict[str, object]", arguments)  # a Record without problems builds a dict of parts
         try:
             limit_s = self.spec.timeout_s
@@ -142,7 +165,7 @@ class Tool(Generic[D_contra, P, R]):
         except InvalidArguments as error:
             return _failed_arguments(error)
         except Exception as error:  # noqa: BLE001 # the boundary: what a tool raises is told to the model
-            return _failure(call.name, error)
+            return _failure(call.name, _single(error))
 
     def _outcome(self, value: object) -> ToolOutcome[object]:
         if isinstance(value, _OUTCOMES):
@@ -166,18 +189,24 @@ class Tool(Generic[D_contra, P, R]):
 
     async def _run(self, call: ToolCall[Mapping[str, object], object], arguments: dict[str, object]) -> object:
         ctx = call.ctx if call.progress is None else call.ctx.with_progress(call.progress)
-        if self._sync is None and not self._layers:
-            answer = self.function(ctx, **arguments) if self._signature.takes_context else self.function(**arguments)
-            return await cast("Awaitable[object]", answer)  # an async function, as __init__ checked
-        if self._body is None:
-            self._body = self._compiled()
-        return await self._body(ctx, **arguments)
+        body = self._body
+        if body is None:
+            self._body = body = self._compiled()
+        return await body(ctx, **arguments)
 
     def _compiled(self) -> _Body:
         body: _Body = self._call_function
         for layer in reversed(self._layers):
-            body = partial(_through, layer, body)
+            body = self._around(layer, body)
         return body
+
+    def _around(self, layer: _Layer, body: _Body) -> _Body:
+        name, positional = self.spec.name, self._signature.positional
+
+        async def step(ctx: RunContext[object], /, **arguments: object) -> object:
+            return await layer(ctx, _Next(body, ctx, name, positional), **arguments)
+
+        return step
 
     async def _call_function(self, ctx: RunContext[object], /, **arguments: object) -> object:
         function = self.function
@@ -194,8 +223,12 @@ class Tool(Generic[D_contra, P, R]):
         return await anyio.to_thread.run_sync(bound, abandon_on_cancel=self._sync == "abandon")
 
 
-async def _through(layer: _Layer, body: _Body, ctx: RunContext[object], /, **arguments: object) -> object:
-    return await layer(ctx, partial(body, ctx), **arguments)
+def _single(error: Exception) -> Exception:
+    """Take the one error out of a task group's group of one; the tool may well have used a task group."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    group = cast("ExceptionGroup[Exception]", error)  # it was caught as an Exception
+    return _single(group.exceptions[0]) if len(group.exceptions) == 1 else group
 
 
 def _malformed(call: ToolCall[Mapping[str, object], object]) -> Failed:
