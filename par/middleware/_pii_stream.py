@@ -17,6 +17,8 @@ __all__ = ["ReplyStream", "RestoringStream", "StreamMask"]
 _BREAK = re.compile(r"[^!-~\u00c0-\u024f\u0370-\u04ff\u2010-\u2013]")
 _GAP = " \u00a0\u2009\u202f"
 _GROUP = re.compile(r"[+(]?[0-9A-Z][0-9A-Z().\-/\u2010-\u2013]{0,34}|[0-9().+\-/]{1,6}")
+# every hit of the built-in detectors has a digit, an @ or a long word in it, or begins a PEM block
+_SUSPECT = re.compile(r"[0-9@]|-----|[!-~]{16}")
 _CHAIN_CHARS = 72  # longer than any hit with spaces in it
 _CONTEXT = 64
 
@@ -83,6 +85,9 @@ class StreamMask:
         return spread((text[done:cut],), shifted)[0]
 
     def _hits_between(self, done: int, cut: int) -> list[Hit]:
+        # as far behind the cut as shows whether a hit lies across it
+        if not self._masker.finder.longest_own and _SUSPECT.search(self.text, done, cut + _CHAIN_CHARS) is None:
+            return []
         start = max(0, done - _CONTEXT)
         found = self._masker.hits(self.text[start:] if start else self.text)
         return [
@@ -104,11 +109,11 @@ def _chain_start(text: str, token: int, least: int) -> int:
         while begin > least and _BREAK.match(text, begin - 1) is None:
             begin -= 1
         group = text[begin : at - 1]
-        if _GROUP.fullmatch(group) is None:
-            break
-        at = begin
         if any(character in "0123456789+(" for character in group):
             start = begin
+        if _GROUP.fullmatch(group) is None:
+            break  # what begins in the middle of it is kept back with it
+        at = begin
     return start
 
 

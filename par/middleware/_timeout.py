@@ -13,7 +13,7 @@ from par.calls import ModelCall, ModelReply, ToolCall
 from par.deltas import Delta, Emit, StreamRestarted, discard
 from par.errors import ModelTimedOut
 from par.middleware._checks import copied, optional_seconds, seconds_by_name
-from par.outcomes import TimedOut, ToolOutcome
+from par.outcomes import TimedOut, ToolOutcome, Unknown
 
 __all__ = ["Timeout"]
 
@@ -40,7 +40,8 @@ class Timeout:
     tool_s: float | None = attrs.field(default=None, validator=optional_seconds)
     """Seconds for one attempt at any tool call. None by default: what is long depends on the tool."""
     tools: Mapping[str, float] = attrs.field(factory=dict[str, float], converter=copied, validator=seconds_by_name)
-    """Seconds by tool name, beside ``tool_s`` and the tool's own ``timeout``; the smallest counts."""
+    """Seconds by tool name, beside ``tool_s``; the smaller counts. The ``timeout`` of a tool itself is enforced where
+    the tool is called, inside of this."""
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
         """Answer the call within the limits.
@@ -62,14 +63,19 @@ class Timeout:
         raise ModelTimedOut(limit="attempt", after_s=self.attempt_s or 0.0)
 
     async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:
-        """Answer the call, or say ``TimedOut`` once its clean-up has run."""
-        limits = [self.tool_s, self.tools.get(call.name), call.tool.spec.timeout_s]
-        given = [limit for limit in limits if limit is not None]
-        if not given:
+        """Answer the call, or say ``TimedOut`` once its clean-up has run.
+
+        Of a tool that goes on in its thread (``sync="abandon"``) it says ``Unknown``.
+        """
+        limit = self.tools.get(call.name, self.tool_s)
+        if limit is None:
             return await call_next(call)
-        limit = min(given)
+        if self.tool_s is not None:
+            limit = min(limit, self.tool_s)
         with anyio.move_on_after(limit):
             return await call_next(call)
+        if call.tool.spec.abandons:
+            return Unknown(reason=f"{call.name} did not stop after {limit:g} s and goes on in its thread.")
         return TimedOut(after_s=limit, message=f"{call.name} was stopped: it took longer than {limit:g} s.")
 
 

@@ -65,14 +65,14 @@ def context(port, call_id="call-1"):
 class Tool:
     """A tool whose answers are listed."""
 
-    def __init__(self, effect="read", sees_pii=False, timeout_s=None, problems=(), relaxed=None, result_problem=None):
+    def __init__(self, effect="read", sees_pii=False, abandons=False, problems=(), relaxed=None, result_problem=None):
         self.spec = ToolSpec(
             name="lookup",
             description="",
             parameters={"type": "object"},
             effect=effect,
             sees_pii=sees_pii,
-            timeout_s=timeout_s,
+            abandons=abandons,
         )
         self._problems = problems
         self._relaxed = relaxed

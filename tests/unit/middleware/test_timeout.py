@@ -18,7 +18,7 @@ from unit.middleware.driving import virtual_time as anyio_backend  # noqa: F401
 from par.deltas import StreamRestarted, TextDelta
 from par.errors import ModelTimedOut
 from par.middleware import Timeout
-from par.outcomes import Done, TimedOut
+from par.outcomes import Done, TimedOut, Unknown
 
 pytestmark = pytest.mark.anyio
 
@@ -172,21 +172,25 @@ async def test_a_tool_that_takes_too_long_has_timed_out_once_it_has_ended():
 
 
 @pytest.mark.parametrize(
-    ("facts", "own", "expected"),
+    ("facts", "expected"),
     [
-        ({"tool_s": 5}, None, 5),
-        ({"tools": {"lookup": 4}}, None, 4),
-        ({"tools": {"other": 4}, "tool_s": 6}, None, 6),
-        ({"tool_s": 5, "tools": {"lookup": 3}}, 9, 3),
-        ({"tool_s": 5, "tools": {"lookup": 9}}, None, 5),
-        ({}, 7, 7),
-        ({"tool_s": 5}, 2, 2),
+        ({"tool_s": 5}, 5),
+        ({"tools": {"lookup": 4}}, 4),
+        ({"tools": {"other": 4}, "tool_s": 6}, 6),
+        ({"tools": {"lookup": 3}, "tool_s": 5}, 3),
+        ({"tools": {"lookup": 9}, "tool_s": 5}, 5),
     ],
 )
-async def test_the_smallest_limit_of_a_tool_counts(facts, own, expected):
-    outcome = await drive_tool([Timeout(**facts)], sleeper(60), tool_call(tool=Tool(timeout_s=own)))
+async def test_the_smaller_limit_of_a_tool_counts(facts, expected):
+    outcome = await drive_tool([Timeout(**facts)], sleeper(60), tool_call())
 
     assert outcome.after_s == expected
+
+
+async def test_a_tool_that_goes_on_in_its_thread_has_an_unknown_outcome():
+    outcome = await drive_tool([Timeout(tool_s=2)], sleeper(60), tool_call(tool=Tool(abandons=True)))
+
+    assert outcome == Unknown(reason="lookup did not stop after 2 s and goes on in its thread.")
 
 
 async def test_a_tool_without_a_limit_may_take_its_time():
