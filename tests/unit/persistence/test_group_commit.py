@@ -202,6 +202,18 @@ async def test_closing_gives_up_on_a_disk_that_hangs_and_tells_the_callers():
     assert problems == ["it was closed before this could be written"] * 2
 
 
+async def test_closing_in_a_cancelled_scope_gives_up_on_a_disk_that_hangs_too():
+    disk = Disk(gate_open=False)
+
+    with anyio.fail_after(10), anyio.CancelScope() as scope:
+        async with open_group_commit(disk.write, "x", 100, flush_s=0.01) as group:
+            pending = group.put(item("a"))
+            scope.cancel()
+            await checkpoint()
+
+    assert isinstance(pending.error, StoreUnavailable)
+
+
 async def test_the_blocks_error_comes_out_as_it_is_with_its_own_context():
     disk = Disk()
     cause = KeyError("cause")

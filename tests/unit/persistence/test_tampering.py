@@ -185,16 +185,34 @@ async def test_a_record_that_continues_the_chain_without_the_head_is_found(file)
     assert await breaks(file) == [("a", 6)]
 
 
-async def test_a_second_record_of_one_number_is_found_though_the_schema_was_changed(file):
+def without_rules(file, *statements):
+    """Put a table without any constraint in the place of the one that par made."""
     tamper(
         file,
         ("ALTER TABLE event RENAME TO old",),
         ("CREATE TABLE event AS SELECT * FROM old",),
         ("DROP TABLE old",),
-        ("INSERT INTO event SELECT * FROM event WHERE session = 'a' AND seq = 3",),
+        *statements,
     )
 
-    assert await breaks(file) == [("a", 3)]
+
+async def problem(file):
+    async with open_sqlite(file, create=False) as store:
+        (one,) = (await store.verify("a")).broken
+    return (one.seq, one.problem)
+
+
+async def test_a_second_record_of_one_number_is_found(file):
+    without_rules(file, ("INSERT INTO event SELECT * FROM event WHERE session = 'a' AND seq = 3",))
+
+    assert await problem(file) == (3, "there are two records with this number")
+
+
+async def test_an_added_record_without_a_number_is_found(file):
+    add = "INSERT INTO event (session, id, body) VALUES ('a', 'new', '{}')"
+    without_rules(file, (add,))
+
+    assert await problem(file) == (5, "the session has 6 records, of which 5 are in the chain")
 
 
 async def test_a_record_moved_to_another_session_is_found_in_both(file):
