@@ -74,21 +74,19 @@ def load_json(text: str, *, max_chars: int | None = None, max_depth: int = _MAX_
 
 
 def deeper_than(value: Json, limit: int) -> bool:
-    """Tell whether ``value`` nests deeper than ``limit`` levels; a scalar has depth 0."""
-    level: list[Json] = [value]
-    for _ in range(limit + 1):
-        deeper: list[Json] = []
-        for item in level:
-            if isinstance(item, dict):
-                deeper.extend(item.values())
-            elif isinstance(item, list):
-                deeper.extend(item)
-        if not deeper:
-            return False
-        level = [item for item in deeper if isinstance(item, (dict, list))]
+    """Tell whether ``value`` nests deeper than ``limit`` levels; a scalar has depth 0, an empty list depth 1."""
+    level = _containers([value])
+    for _ in range(limit):
         if not level:
             return False
-    return True
+        level = _containers([
+            item for container in level for item in (container.values() if isinstance(container, dict) else container)
+        ])
+    return bool(level)
+
+
+def _containers(values: list[Json]) -> list[dict[str, Json] | list[Json]]:
+    return [value for value in values if isinstance(value, (dict, list))]
 
 
 def dump_json(value: Json | Mapping[str, Json]) -> str:

@@ -127,7 +127,7 @@ def _read_generic(hint: object, origin: object, args: tuple[object, ...], known:
         return OneOf(branches)
     if origin is Literal:
         return _read_choice(args, show(hint))
-    if origin is tuple and args != (*args[:1], Ellipsis) and not _bare(hint):
+    if _is_fixed_tuple(hint, origin, args):
         return FixedTuple([_read(arg, known) for arg in args])
     if origin in _LISTS:
         return _read_list(origin, args[0] if args else object, known)
@@ -135,19 +135,16 @@ def _read_generic(hint: object, origin: object, args: tuple[object, ...], known:
         return _read_map(hint, args, known)
     if origin in _QUALIFIERS:
         return _read(args[0], known)
-    record = _read_class_of(hint, origin, args, known) if isinstance(origin, type) else None
+    record = read_record(hint, origin, args, known, _read) if isinstance(origin, type) else None
     if record is None:
         raise UnreadableType(f"{show(hint)} has no JSON form")
     return record
 
 
-def _read_class_of(hint: object, kind: type[object], args: tuple[object, ...], known: Known) -> Shape | None:
-    return read_record(hint, kind, args, known, _read)
-
-
-def _bare(hint: object) -> bool:
-    """Whether ``typing.Tuple`` stands there without its parts, which is not ``tuple[()]``."""
-    return hint is typing.Tuple  # noqa: UP006 # the old name is what is asked for
+def _is_fixed_tuple(hint: object, origin: object, args: tuple[object, ...]) -> bool:
+    # typing.Tuple without its parts is a tuple of anything, and tuple[()] is the empty one
+    bare = hint is typing.Tuple  # noqa: UP006 # the old name is what is asked for
+    return origin is tuple and not bare and args != (*args[:1], Ellipsis)
 
 
 def _read_list(origin: object, item: object, known: Known) -> Shape:
