@@ -32,6 +32,7 @@
     │   ├── ToolFailed                    the tool says why it could not do it
     │   └── InvalidArguments              the model's arguments do not fit
     ├── CommandRefused                    the bash tool will not run this
+    ├── BudgetExhausted                   a Budget has no room for the next call; the run ends with "budget"
     ├── RunIncomplete                     .output was read of a run that has none
     ├── IllegalTransition                 the state machine has no such move
     ├── DecodeError                       JSON that is none of par's values
@@ -47,6 +48,7 @@ from typing import TypeVar
 
 __all__ = [
     "AuthenticationFailed",
+    "BudgetExhausted",
     "ChainBroken",
     "CommandRefused",
     "ConnectionFailed",
@@ -364,6 +366,22 @@ class CommandRefused(ParError):
 
 
 # --- runs and values ------------------------------------------------------------------------------------
+
+
+class BudgetExhausted(ParError):
+    """A ``Budget`` has no room for the next call, which was not made; the run ends with ``stop_reason="budget"``.
+
+    ``kind`` is what ran out (``tokens``, ``cost``, ``steps``), with the limit and what was spent and reserved.
+    """
+
+    def __init__(self, *, kind: str, limit: int, used: int, needed: int) -> None:
+        self.kind = kind
+        self.limit = limit
+        self.used = used
+        self.needed = needed
+        super().__init__(
+            f"the budget of {limit} {kind} has no room: {used} are used or reserved, {needed} more are needed"
+        )
 
 
 class RunIncomplete(ParError):
