@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import anyio
 import pytest
@@ -77,6 +78,7 @@ async def test_a_cancelled_call_is_cancelled_in_the_driver_and_has_ended_before_
         try:
             await asyncio.Event().wait()
         finally:
+            time.sleep(0.05)  # noqa: ASYNC251 # a clean-up that takes its time
             log.append("cleaned up")
 
     async with open_host() as host, anyio.create_task_group() as tasks:

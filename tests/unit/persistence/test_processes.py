@@ -169,6 +169,29 @@ async def test_a_lock_that_is_never_released_is_reported_at_last(tmp_path):
                 await connection.run(lambda own: own.execute("BEGIN IMMEDIATE"))
 
 
+async def test_a_job_is_tried_again_until_the_lock_is_released(tmp_path):
+    tries = 0
+
+    def connect():
+        return sqlite3.connect(tmp_path / "x.db", timeout=0, isolation_level=None, check_same_thread=False)
+
+    def release_at_the_third_try(own):
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            other.execute("ROLLBACK")
+        own.execute("BEGIN IMMEDIATE")
+
+    async with open_sqlite(tmp_path / "x.db"):
+        pass
+    with contextlib.closing(connect()) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with open_host() as host, open_connection(host, connect, "x.db") as connection:
+            await connection.run(release_at_the_third_try)
+
+    assert tries == 3
+
+
 async def test_a_disk_that_is_full_fails_what_does_not_fit_and_keeps_the_rest(tmp_path):
     async with open_sqlite(tmp_path / "x.db") as store:
         await store.append(stored := envelopes())

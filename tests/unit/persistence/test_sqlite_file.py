@@ -15,7 +15,7 @@ from unit.persistence.made import envelopes
 
 from par.errors import NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable
 from par.persistence import open_sqlite
-from par.persistence._sqlite_file import APPLICATION_ID, SCHEMA_VERSION, open_writer
+from par.persistence._sqlite_file import APPLICATION_ID, SCHEMA_VERSION, open_reader, open_writer
 
 pytestmark = pytest.mark.anyio
 
@@ -237,6 +237,16 @@ async def test_the_tables_refuse_to_be_changed(tmp_path, statement):
                 connection.execute(statement)
 
         assert await store.events() == tuple(stored)
+
+
+def test_the_reading_connection_cannot_write(tmp_path):
+    open_writer(tmp_path / "x.db", "process", True).close()
+
+    with (
+        contextlib.closing(open_reader(tmp_path / "x.db")) as connection,
+        pytest.raises(sqlite3.OperationalError, match="readonly"),
+    ):
+        connection.execute("INSERT INTO head VALUES ('s', 1, zeroblob(32))")
 
 
 async def test_two_stores_on_one_file_see_each_other(tmp_path):
