@@ -71,7 +71,7 @@ class _InThread:
         async def run() -> None:
             try:
                 results.append(await function(*args))
-            except BaseException as error:  # noqa: BLE001 # carried to the caller, who raises it
+            except BaseException as error:  # noqa: BLE001, ASYNC103 # carried to the caller, who raises it
                 far.error = error
             finally:
                 tell(far.ended.set)
