@@ -1,5 +1,6 @@
 """Resolve annotations: names in strings, type variables of generic classes, and what ``Annotated`` carries."""
 
+import inspect
 import sys
 import types
 import typing
@@ -47,21 +48,33 @@ def hints_of(kind: type, args: tuple[object, ...]) -> dict[str, object]:
     Raises:
         UnreadableType: as ``resolve_hints`` does.
     """
-    given = _type_arguments(kind, args)
+    given: dict[type, dict[object, object]] = {}
+    _type_arguments(kind, args, given)
     hints = resolve_hints(kind)
-    return {name: substituted(hint, given) for name, hint in hints.items()} if given else hints
+    if not any(given.values()):
+        return hints
+    return {name: substituted(hint, _given_where(name, kind, given)) for name, hint in hints.items()}
 
 
-def _type_arguments(kind: type, args: tuple[object, ...]) -> dict[object, object]:
+def _type_arguments(kind: type, args: tuple[object, ...], given: dict[type, dict[object, object]]) -> None:
+    """Find what the type variables of a class and of its bases stand for; one variable may differ between them."""
     parameters: tuple[object, ...] = getattr(kind, "__parameters__", ())
-    given = dict(zip(parameters, args, strict=False))
+    given[kind] = dict(zip(parameters, args, strict=False))
     bases: Iterable[object] = getattr(kind, "__orig_bases__", ())
     for base in bases:
         origin = get_origin(base)
         if isinstance(origin, type) and origin is not typing.Generic:
-            passed = tuple(substituted(arg, given) for arg in get_args(base))
-            given = {**_type_arguments(origin, passed), **given}
-    return given
+            _type_arguments(origin, tuple(substituted(arg, given[kind]) for arg in get_args(base)), given)
+
+
+def _given_where(name: str, kind: type, given: Mapping[type, Mapping[object, object]]) -> Mapping[object, object]:
+    if typing_extensions.is_typeddict(kind):  # which has no bases at run time, and all their annotations
+        merged: dict[object, object] = {}
+        for of_class in reversed(list(given.values())):
+            merged.update(of_class)
+        return merged
+    owner = next((base for base in kind.__mro__ if name in inspect.get_annotations(base)), kind)
+    return given.get(owner, {})
 
 
 class _Generic(typing.Protocol):

@@ -111,6 +111,8 @@ def _read_alias(hint: object, value: object, known: Known) -> Shape:
     alias = Alias(getattr(hint, "__name__", "Alias"), hint)
     known[hint] = alias
     inner = _read(value, known)
+    if inner is alias:
+        raise UnreadableType(f"{show(hint)} stands for itself")
     alias.complete(inner)
     if not alias.contains_itself:
         known[hint] = inner
