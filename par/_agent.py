@@ -11,6 +11,7 @@ from typing_extensions import TypeVar
 
 from par._clock import Clock
 from par._context import RunContext
+from par._engine.closing import in_own_task
 from par._engine.host import Host
 from par._engine.loop import react
 from par._engine.model_step import attempt_model
@@ -32,6 +33,9 @@ from par.messages import Message, Prompt, as_messages
 from par.outcomes import ToolOutcome
 
 __all__ = ["Agent"]
+
+_CLOSE_S = 5.0
+"""How long the clients of models may take to close their connections."""
 
 D = TypeVar("D", default=object)
 O = TypeVar("O", default=str)  # noqa: E741 # the output type, beside D for the deps
@@ -183,12 +187,22 @@ class Agent(Generic[D, O]):
         """
         new, timeout_s = self._checked(prompt, deps, timeout_s)
         if parent is not None:
-            outer, session = Run.of(parent), _private_session(messages)
-            inner = await outer.host.run(self._plan, deps, session, new, timeout_s=timeout_s, parent=outer.run_id)
+            outer = Run.of(parent)
+            inner = await outer.host.run(
+                self._plan,
+                deps,
+                _private_session(),
+                new,
+                earlier=tuple(messages),
+                timeout_s=timeout_s,
+                parent=outer.run_id,
+            )
             return cast("RunResult[O]", inner)  # the plan's output spec made the value
         host = _private_host()
         try:
-            result = await host.run(self._plan, deps, _private_session(messages), new, timeout_s=timeout_s)
+            result = await host.run(
+                self._plan, deps, _private_session(), new, earlier=tuple(messages), timeout_s=timeout_s
+            )
         finally:
             await _close(host)  # noqa: ASYNC102 # shields itself, for a bounded time
         return cast("RunResult[O]", result)  # the plan's output spec made the value
@@ -248,7 +262,12 @@ class _PrivateStream(AbstractAsyncContextManager[RunStream[O]], Generic[D, O]):
         agent.check_deps(deps)
         self._host = _private_host()
         self._stream = self._host.stream(
-            agent.plan, deps, _private_session(messages), as_messages(prompt), timeout_s=check_timeout(timeout_s)
+            agent.plan,
+            deps,
+            _private_session(),
+            as_messages(prompt),
+            earlier=tuple(messages),
+            timeout_s=check_timeout(timeout_s),
         )
 
     async def __aenter__(self) -> RunStream[O]:
@@ -286,14 +305,17 @@ def _private_host() -> Host:
     return Host(store=None, models=ModelRegistry(), clock=Clock())
 
 
-def _private_session(messages: Sequence[Message]) -> Session:
-    return Session(new_ulid(), tuple(messages), fresh=True)
+def _private_session() -> Session:
+    return Session(new_ulid(), fresh=True)
 
 
 async def _close(host: Host) -> None:
-    if host.holds_models:
-        with anyio.move_on_after(5, shield=True):
+    async def close() -> None:
+        with anyio.move_on_after(_CLOSE_S, shield=True):
             await host.close("its run is over")
+
+    if host.holds_models:
+        await in_own_task(close)
 
 
 async def _invoke_tool(call: ToolCall) -> ToolOutcome:

@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from par._agent import Agent, check_timeout
 from par._clock import Clock
+from par._engine.closing import in_own_task
 from par._engine.host import Host
 from par._engine.models import ModelFactory, ModelRegistry
 from par._engine.session import Session
@@ -63,8 +64,11 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        await in_own_task(self._close)
+
+    async def _close(self) -> None:
         try:
-            await self._host.close("the runtime was closed")  # noqa: ASYNC102 # the shielded one follows
+            await self._host.close("the runtime was closed")
         finally:
             # reached at once when the close above went through; else this task was cancelled while waiting
             with anyio.move_on_after(_CLOSE_S, shield=True):
@@ -91,8 +95,14 @@ class Runtime:
         """
         self._check_entered()
         agent.check_deps(deps)
-        found = self._session(session, messages)
-        result = await self._host.run(agent.plan, deps, found, as_messages(prompt), timeout_s=check_timeout(timeout_s))
+        result = await self._host.run(
+            agent.plan,
+            deps,
+            self._session(session),
+            as_messages(prompt),
+            earlier=tuple(messages),
+            timeout_s=check_timeout(timeout_s),
+        )
         return cast("RunResult[O]", result)  # the agent's output spec made the value
 
     def run_stream(
@@ -108,8 +118,14 @@ class Runtime:
         """Show a run as it goes; what ``Agent.run_stream`` is, with the session and the store of ``run``."""
         self._check_entered()
         agent.check_deps(deps)
-        found = self._session(session, messages)
-        stream = self._host.stream(agent.plan, deps, found, as_messages(prompt), timeout_s=check_timeout(timeout_s))
+        stream = self._host.stream(
+            agent.plan,
+            deps,
+            self._session(session),
+            as_messages(prompt),
+            earlier=tuple(messages),
+            timeout_s=check_timeout(timeout_s),
+        )
         return cast("AbstractAsyncContextManager[RunStream[O]]", stream)  # as in run
 
     def history(self, session: str) -> tuple[Message, ...]:
@@ -121,21 +137,26 @@ class Runtime:
         return () if found is None else found.history
 
     def forget(self, session: str) -> None:
-        """Drop a session's messages from memory; what the store has stays."""
+        """Drop a session's messages from memory; what the store has stays.
+
+        Raises:
+            UsageError: while a run is writing the session, or waits to.
+        """
+        found = self._sessions.get(session)
+        if found is not None and found.busy:
+            raise UsageError(f"a run of the session {session!r} is going on: forget it when the run has ended")
         self._sessions.pop(session, None)
 
     def _check_entered(self) -> None:
         if not self._entered:
             raise UsageError("enter the runtime first: async with Runtime() as rt: ...")
 
-    def _session(self, name: str | None, messages: Sequence[Message]) -> Session:
+    def _session(self, name: str | None) -> Session:
         if name is None:
-            return Session(new_ulid(), tuple(messages), fresh=True)
+            return Session(new_ulid(), fresh=True)
         if not name:
             raise UsageError("a session's name must not be empty")
-        found = self._sessions.setdefault(name, Session(name))
-        if messages:
-            if found.history:
-                raise UsageError(f"the session {name!r} has messages of its own: leave out messages=...")
-            found.history = tuple(messages)
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = Session(name)
         return found

@@ -3,7 +3,6 @@
 from typing import cast, final
 
 from par._context import RunContext
-from par._engine.closing import shielded
 from par._engine.render import outcome_kind, outcome_text
 from par._engine.run import Run
 from par._engine.steps import Step
@@ -80,8 +79,8 @@ class _Call:
         self.started_s = run.clock.steady_s()
         self.outcome = await self._outcome()
         if run.listening:
-            self.told = True
-            await shielded(run.emit, self._ended(self.outcome))
+            self._tell(self.outcome)
+            await run.journal.flush()
         return self.outcome
 
     async def _outcome(self) -> ToolOutcome:
@@ -99,11 +98,8 @@ class _Call:
         outcome = self.outcome
         if outcome is None:
             outcome = self.outcome = self._interrupted()
-        if not self.told:
-            # cut short: the run tells it when it closes
-            self.told = True
-            if self.run.listening:
-                self.run.unsent.append(self._ended(outcome))
+        if not self.told and self.run.listening:
+            self._tell(outcome)
         return ToolResult(
             tool_use_id=self.call.id,
             name=self.call.name,
@@ -124,12 +120,15 @@ class _Call:
             )
         return Cancelled(reason="The run was cancelled during this call; it may be repeated.")
 
-    def _ended(self, outcome: ToolOutcome) -> ToolCallEnded:
+    def _tell(self, outcome: ToolOutcome) -> None:
+        self.told = True
         started = self.started_s
-        return ToolCallEnded(
-            call_id=self.call.id,
-            name=self.call.name,
-            outcome=outcome_kind(outcome),
-            content=outcome_text(outcome),
-            duration_s=0.0 if started is None else self.run.clock.steady_s() - started,
+        self.run.tell(
+            ToolCallEnded(
+                call_id=self.call.id,
+                name=self.call.name,
+                outcome=outcome_kind(outcome),
+                content=outcome_text(outcome),
+                duration_s=0.0 if started is None else self.run.clock.steady_s() - started,
+            )
         )

@@ -1,12 +1,12 @@
 """Execute a run: its scope, its states, and its end, which is recorded however it came."""
 
-import anyio
-import attrs
+from typing import cast
 
-from par._engine.closing import shielded
+import anyio
+
+from par._engine.closing import CANCELLED_OUTSIDE, record_end
 from par._engine.run import Run
 from par.calls import RunCall, RunResult
-from par.events import ErrorInfo, RunEnded
 from par.states import TaskState
 
 __all__ = ["execute"]
@@ -28,28 +28,29 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
     result: RunResult[object] | None = None
     try:
         with run.scope:
-            result = await run.plan.run_handler(call)
-    except BaseException as error:  # recorded, and raised again
-        failed = isinstance(error, Exception)
-        ended = run.ended("failed" if failed else "cancelled", None if failed else "cancelled from outside")
-        if failed:
-            ended = attrs.evolve(ended, error=ErrorInfo.of(error))
-        await shielded(_tell_end, (run, ended), during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
+            result = _checked(await run.plan.run_handler(call))
+        if result is None:
+            cause = run.cause or (None if timeout_s is None else f"the deadline of {timeout_s:g} s")
+            result = run.result("cancelled", cause=cause)
+            run.end("cancelled", cause)
+            await record_end(run.journal.close)
+        else:
+            run.end(result.stop_reason, result.cause)
+            await run.journal.close()
+    except Exception as error:  # recorded, and raised again
+        run.end("failed", None, error)
+        await record_end(run.journal.close, during=error)
+        raise
+    except BaseException as error:
+        run.end("cancelled", run.cause or CANCELLED_OUTSIDE)
+        await record_end(run.journal.close, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
         raise
     finally:
         run.session.history = tuple(run.transcript)
-    if result is None:
-        cause = run.cause or (None if timeout_s is None else f"the deadline of {timeout_s:g} s")
-        result = run.result("cancelled", cause=cause)
-    ended = run.ended(result.stop_reason, result.cause)
-    await shielded(_tell_end, (run, ended))
     return result
 
 
-async def _tell_end(what: tuple[Run, RunEnded]) -> None:
-    run, ended = what
-    if run.listening:
-        for event in run.unsent:
-            await run.emit(event)
-        run.unsent.clear()
-        await run.emit(ended)
+def _checked(result: object) -> RunResult[object]:
+    if not isinstance(result, RunResult):
+        raise TypeError(f"a run layer returns a RunResult, one returned {type(result).__name__}")
+    return cast("RunResult[object]", result)  # checked in the line above

@@ -4,5 +4,9 @@ __all__ = ["unwrapped"]
 
 
 def unwrapped(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the only member of a group of one, else the group itself. One level, no more."""
-    return group.exceptions[0] if len(group.exceptions) == 1 else group
+    """Return the only member of a group of one, else the group itself. One level, no more.
+
+    What several tasks met alike, such as a store that failed, is one member.
+    """
+    first = group.exceptions[0]
+    return first if all(error is first for error in group.exceptions) else group

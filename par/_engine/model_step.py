@@ -1,7 +1,6 @@
 """One model call: from the transcript through the onion to a reply."""
 
 from par._context import RunContext
-from par._engine.closing import shielded
 from par._engine.run import Run
 from par._engine.steps import Step
 from par.calls import ModelCall, ModelReply, RunCall
@@ -34,7 +33,7 @@ async def ask_model(run: Run, call: RunCall, extra: tuple[Message, ...] = ()) ->
 def _request(run: Run, emit: Emit, ordinal: int, extra: tuple[Message, ...]) -> ModelCall:
     plan = run.plan
     ctx = RunContext[object](run.deps, run, call_id=f"model-{ordinal}", idempotency_key=f"{run.run_id}:{ordinal}")
-    instructions = plan.instructions if isinstance(plan.instructions, str) else plan.instructions(ctx)
+    instructions = plan.instructions if isinstance(plan.instructions, str) else _text(plan.instructions(ctx))
     head = (System(instructions),) if instructions else ()
     return ModelCall(
         model=plan.model_name,
@@ -42,28 +41,39 @@ def _request(run: Run, emit: Emit, ordinal: int, extra: tuple[Message, ...]) -> 
         tools=plan.specs,
         settings=plan.settings,
         output=plan.output,
-        stream=run.stream,
+        stream=run.feed is not None,
         emit=emit,
         ctx=ctx,
     )
 
 
+def _text(instructions: object) -> str:
+    if not isinstance(instructions, str):
+        raise TypeError(
+            f"instructions are text, or a plain function that returns it; got {type(instructions).__name__}"
+        )
+    return instructions
+
+
 async def call_model(run: Run, call: ModelCall) -> ModelReply:
     """Pass a call through the onion, with an event before it and one after it."""
     if not run.listening:
-        return await run.plan.model_handler(call)
+        return _checked(await run.plan.model_handler(call))
     call_id = call.ctx.call_id
     started = run.clock.steady_s()
-    await run.emit(
-        ModelCallStarted(call_id=call_id, model=call.model, messages=len(call.messages), tools=len(call.tools))
-    )
+    begun = False
     try:
-        reply = await run.plan.model_handler(call)
+        await run.emit(
+            ModelCallStarted(call_id=call_id, model=call.model, messages=len(call.messages), tools=len(call.tools))
+        )
+        begun = True
+        reply = _checked(await run.plan.model_handler(call))
     except BaseException as error:
-        ended = ModelCallEnded(call_id=call_id, duration_s=run.clock.steady_s() - started, error=ErrorInfo.of(error))
-        await shielded(run.emit, ended, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
+        if begun or not isinstance(error, Exception):  # else the beginning was refused, and has no end
+            duration_s = run.clock.steady_s() - started
+            run.tell(ModelCallEnded(call_id=call_id, duration_s=duration_s, error=ErrorInfo.of(error)))
         raise
-    await run.emit(
+    run.tell(
         ModelCallEnded(
             call_id=call_id,
             duration_s=run.clock.steady_s() - started,
@@ -72,6 +82,7 @@ async def call_model(run: Run, call: ModelCall) -> ModelReply:
             usage=reply.usage,
         )
     )
+    await run.journal.flush()
     return reply
 
 
@@ -85,17 +96,18 @@ async def attempt_model(call: ModelCall) -> ModelReply:
     try:
         reply = _checked(await model(call))
     except BaseException as error:
-        attempted = ModelAttempted(
-            call_id=call.ctx.call_id,
-            attempt=call.attempt,
-            model=call.model,
-            outcome="failed" if isinstance(error, Exception) else "cancelled",
-            duration_s=run.clock.steady_s() - started,
-            error_type=type(error).__name__,
+        run.tell(
+            ModelAttempted(
+                call_id=call.ctx.call_id,
+                attempt=call.attempt,
+                model=call.model,
+                outcome="failed" if isinstance(error, Exception) else "cancelled",
+                duration_s=run.clock.steady_s() - started,
+                error_type=type(error).__name__,
+            )
         )
-        await shielded(run.emit, attempted, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
         raise
-    await run.emit(
+    run.tell(
         ModelAttempted(
             call_id=call.ctx.call_id,
             attempt=call.attempt,
@@ -111,5 +123,5 @@ async def attempt_model(call: ModelCall) -> ModelReply:
 
 def _checked(reply: object) -> ModelReply:
     if not isinstance(reply, ModelReply):
-        raise TypeError(f"a model returns a ModelReply, this one returned {type(reply).__name__}")
+        raise TypeError(f"a model and its layers return a ModelReply, one returned {type(reply).__name__}")
     return reply

@@ -1,27 +1,27 @@
 """The mutable state of one run, in one place, with one owner: the task that executes it."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias, final
+from typing import Protocol, final
 
 import anyio
 
 from par._clock import Clock
 from par._context import RunContext
+from par._engine.feed import Feed
+from par._engine.journal import Journal
 from par._engine.models import ModelRegistry
 from par._engine.plan import Plan
 from par._engine.session import Session
 from par._engine.steps import StepRunner
 from par._ids import UlidSource
+from par._store import Store
 from par.calls import NoOutput, RunResult
-from par.events import Envelope, Event, RunEnded, StopReason
+from par.events import ErrorInfo, Event, RunEnded, StopReason
 from par.messages import Message
 from par.outcomes import Handoff, NeedsApproval
 from par.states import TaskState, transition
 from par.usage import Usage
 
-__all__ = ["EventSink", "Run"]
-
-EventSink: TypeAlias = Callable[[Envelope], Awaitable[None]]
+__all__ = ["Run", "RunHost"]
 
 _FINAL_STATE: dict[StopReason, TaskState] = {
     "finished": TaskState.COMPLETED,
@@ -44,6 +44,7 @@ class RunHost(Protocol):
         session: Session,
         new: tuple[Message, ...],
         *,
+        earlier: tuple[Message, ...],
         timeout_s: float | None,
         parent: str | None = None,
     ) -> RunResult[object]: ...
@@ -54,15 +55,14 @@ class Run:
     """One run. It is the ``RunPort`` that contexts hold."""
 
     __slots__ = (
-        "_ids",
         "_ordinal",
-        "_sinks",
         "cause",
         "clock",
         "deps",
+        "feed",
         "host",
+        "journal",
         "models",
-        "parent",
         "plan",
         "run_id",
         "scope",
@@ -71,9 +71,7 @@ class Run:
         "status",
         "step",
         "steps",
-        "stream",
         "transcript",
-        "unsent",
         "usage",
     )
 
@@ -87,32 +85,28 @@ class Run:
         models: ModelRegistry,
         steps: StepRunner,
         ids: UlidSource,
+        store: Store | None,
+        feed: Feed | None,
         host: RunHost,
-        sinks: Sequence[EventSink],
-        stream: bool,
-        parent: str | None,
+        parent: str | None = None,
     ) -> None:
-        self._ids = ids
         self._ordinal = 0
-        self._sinks = tuple(sinks)
-        self.host = host
+        self.clock = clock
         self.plan = plan
         self.deps = deps
         self.session = session
-        self.clock = clock
         self.models = models
         self.steps = steps
-        self.stream = stream
+        self.host = host
+        self.feed = feed
         self.run_id = ids.next()
-        self.parent = parent
+        self.journal = Journal(session, self.run_id, parent, store=store, feed=feed, clock=clock, ids=ids)
         self.scope = anyio.CancelScope()
         self.cause: str | None = None
         self.status = TaskState.PENDING
         self.step = 0
         self.usage = Usage()
         self.transcript: list[Message] = list(session.history)
-        self.unsent: list[Event] = []
-        """Events of calls that a cancellation cut short; sent when the run is closed."""
         self.started_s = clock.steady_s()
 
     # --- what contexts see -----------------------------------------------------------------------------
@@ -130,24 +124,20 @@ class Run:
     @property
     def listening(self) -> bool:
         """Whether anybody takes events; hot paths build none if not."""
-        return bool(self._sinks)
+        return self.journal.listening
 
     async def emit(self, event: Event) -> None:
-        """Number the event, and hand it to each sink in turn; the store comes first."""
-        if not self._sinks:
-            return
-        envelope = Envelope(
-            id=self._ids.next(),
-            session=self.session.id,
-            run=self.run_id,
-            step=self.step,
-            parent=self.parent,
-            at=self.clock.now(),
-            seq=self.session.next_seq(),
-            event=event,
-        )
-        for sink in self._sinks:
-            await sink(envelope)
+        """Record the event; it happened only if this returns or is cancelled.
+
+        Raises:
+            StoreError: if it is not recorded.
+            UsageError: after the end of the run.
+        """
+        await self.journal.emit(event, self.step)
+
+    def tell(self, event: Event) -> None:
+        """Promise that the event will be recorded, with the next one or at the end of the run."""
+        self.journal.tell(event, self.step)
 
     # --- what the engine does with it ------------------------------------------------------------------
 
@@ -177,9 +167,11 @@ class Run:
 
     def cancel(self, cause: str) -> None:
         """End the run from inside the program; the first cause is the one that is recorded."""
-        if self.cause is None:
+        if self.cause is None and not self.scope.cancel_called:  # else its deadline came first
             self.cause = cause
         self.scope.cancel()
+        if self.feed is not None:
+            self.feed.hurry()
 
     def result(
         self,
@@ -204,14 +196,19 @@ class Run:
             approvals=approvals,
         )
 
-    def ended(self, stop_reason: StopReason, cause: str | None) -> RunEnded:
-        """Move to the final state of ``stop_reason`` and return the event that says so."""
-        self.move(_FINAL_STATE[stop_reason])
-        return RunEnded(
+    def end(self, stop_reason: StopReason, cause: str | None, error: Exception | None = None) -> None:
+        """Move to the final state of ``stop_reason`` and tell so; only the first call counts."""
+        if self.status is not TaskState.RUNNING:
+            return
+        final = _FINAL_STATE[stop_reason]
+        event = RunEnded(
             stop_reason=stop_reason,
-            status=self.status,
+            status=final,
             steps=self.step,
             usage=self.usage,
             duration_s=self.clock.steady_s() - self.started_s,
             cause=cause,
+            error=None if error is None else ErrorInfo.of(error),
         )
+        self.move(final)
+        self.journal.end(event, self.step)

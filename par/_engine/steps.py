@@ -7,6 +7,7 @@ import anyio
 import attrs
 from typing_extensions import TypeVar
 
+from par._engine.closing import stray_cancellation
 from par._engine.groups import unwrapped
 from par.calls import Effect
 
@@ -68,4 +69,6 @@ class MemorySteps:
                     group.start_soon(run, index, step, name=step.name)
         except BaseExceptionGroup as errors:
             raise unwrapped(errors) from None
+        if len(results) < len(steps):  # a task group takes it for a cancellation of its own
+            raise stray_cancellation()
         return [results[index] for index in range(len(steps))]

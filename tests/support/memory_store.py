@@ -18,7 +18,7 @@ class MemoryStore:
         self._appends += 1
         if self._fail_after is not None and self._appends > self._fail_after:
             raise StoreUnavailable("memory", "it was told to fail")
-        self.envelopes.extend(envelopes)
+        self.envelopes.extend(new for new in envelopes if new not in self.envelopes)
         await anyio.lowlevel.checkpoint()
 
     async def last_seq(self, session, /):
