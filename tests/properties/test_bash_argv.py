@@ -97,6 +97,17 @@ def test_what_is_put_into_it_does_not(command, token, data):
 
 @given(COMMANDS, st.data())
 @settings(max_examples=200, deadline=None)
+def test_no_option_comes_twice(command, data):
+    argv = argv_of(command)
+    end = argv.index("--")
+    token = data.draw(st.sampled_from(argv[1 + (len(GIT_PREFIX) if argv[0] == GIT else 0) : end]))
+
+    with pytest.raises(CommandRefused, match="argv_refused"):
+        verify((*argv[:end], token, *argv[end:]), program=argv[0])
+
+
+@given(COMMANDS, st.data())
+@settings(max_examples=200, deadline=None)
 def test_nothing_of_the_fixed_options_can_be_left_out(command, data):
     argv = argv_of(command)
     fixed = len(GIT_PREFIX) if argv[0] == GIT else 0

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import AbstractContextManager, ExitStack
-from typing import final
+from typing import TypeVar, final
 
 import anyio.to_thread
 import attrs
@@ -10,7 +10,7 @@ import attrs
 from par.errors import CommandRefused
 from par.tools.bash._git_argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
 from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._git_gate import Repository, check_config, open_repository
+from par.tools.bash._git_gate import Repository, check_config, open_repository, private_index
 from par.tools.bash._git_prefix import GIT_ENV, GIT_PREFIX
 from par.tools.bash._native import Room
 from par.tools.bash._output import Outcome
@@ -18,6 +18,8 @@ from par.tools.bash._programs import find_program
 from par.tools.bash._refusals import quote
 from par.tools.bash._runner import Exited, Job, Launcher, run_process
 from par.tools.bash._verify import verify
+
+T = TypeVar("T")
 
 __all__ = ["GitCommand", "GitGate", "git"]
 
@@ -56,15 +58,19 @@ class _Git:
     repository: Repository
     argvs: list[tuple[str, ...]] = attrs.field(factory=list[tuple[str, ...]])
 
-    async def run(self, *arguments: str, stdin: bytes | None = None) -> Exited:
+    async def run(self, *arguments: str, stdin: bytes | None = None, index: str | None = None) -> Exited:
         argv = (self.program, *(() if stdin is not None else GIT_PREFIX), *arguments)
         verify(argv, program=self.program)
         self.argvs.append(argv)
+        env = dict(GIT_ENV)
+        if stdin is not None:
+            env["GIT_DIR"] = "/dev/null"  # or git would look at the repository for this too
+        if index is not None:
+            env["GIT_INDEX_FILE"] = index
         job = Job(
             argv=argv,
             folder=self.repository.fd,
-            # without a folder of its own git would look at the repository for this too
-            env={**GIT_ENV, "GIT_DIR": "/dev/null"} if stdin is not None else dict(GIT_ENV),
+            env=env,
             cpu_s=self.room.policy.cpu_s,
             max_bytes=self.room.policy.max_output_bytes,
             max_lines=self.room.policy.max_output_lines,
@@ -102,7 +108,7 @@ async def git(room: Room, command: GitCommand, launcher: Launcher, gate: GitGate
         stack.close()
 
 
-def _entered(stack: ExitStack, opening: AbstractContextManager[Repository]) -> Repository:
+def _entered(stack: ExitStack, opening: AbstractContextManager[T]) -> T:
     return stack.enter_context(opening)
 
 
@@ -140,7 +146,11 @@ async def _run(git: _Git, command: GitCommand) -> Outcome:
     if arguments[-1].startswith(":(top,exclude") and policy.denies_reading(repository.folder):
         deny = policy.read_denied(repository.folder)
         raise CommandRefused(deny.code, deny.reason, field="cwd", remedy=deny.remedy)
-    return _outcome(git, await git.run(*arguments), command)
+    if not isinstance(command, GitDiff) or command.rev_to is not None:
+        return _outcome(git, await git.run(*arguments), command)
+    with ExitStack() as stack:
+        index = await anyio.to_thread.run_sync(_entered, stack, private_index(repository))
+        return _outcome(git, await git.run(*arguments, index=index), command)
 
 
 async def _blob(git: _Git, command: GitShow, oid: str, paths: Pathspecs) -> Outcome:

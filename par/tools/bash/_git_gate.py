@@ -6,7 +6,9 @@ cannot switch all of them off (filters have names of their own). So every key mu
 
 import os
 import re
+import shutil
 import stat
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -18,9 +20,10 @@ from par.tools.bash._clean import escape_name
 from par.tools.bash._native import Room, refuse_os_error
 from par.tools.bash._refusals import quote
 
-__all__ = ["Repository", "check_config", "open_repository"]
+__all__ = ["Repository", "check_config", "open_repository", "private_index"]
 
 _MAX_CONFIG = 256 * 1024
+_MAX_INDEX = 256 * 1024 * 1024
 _FLAT = frozenset([
     "core.filemode",
     "core.logallrefupdates",
@@ -123,6 +126,32 @@ def _checked(folder: Opened) -> Repository:
     finally:
         os.close(git)
     return Repository(fd=folder.fd, folder=folder.name, configs=configs)
+
+
+@contextmanager
+def private_index(repository: Repository) -> Generator[str, None, None]:
+    """Give the path of a copy of the index: ``git diff`` writes to the index that it reads, and we only read.
+
+    Raises:
+        CommandRefused: ``repo_layout_refused`` if it is no file, or larger than 256 MiB.
+    """
+    with tempfile.TemporaryDirectory(prefix="par-git-") as folder:
+        copy = f"{folder}/index"
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(".git/index", flags, dir_fd=repository.fd)
+        except FileNotFoundError:
+            yield copy  # nothing was ever added; git takes an absent index for an empty one
+            return
+        except OSError:
+            raise _layout(".git/index cannot be read") from None
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MAX_INDEX:
+            os.close(fd)
+            raise _layout(f".git/index is no file, or has more than {_MAX_INDEX} bytes")
+        with os.fdopen(fd, "rb") as source, open(copy, "wb") as target:  # noqa: PTH123 # made of text above
+            shutil.copyfileobj(source, target)
+        yield copy
 
 
 def _size(git: int, name: str) -> int:

@@ -23,6 +23,7 @@ _AFTER_EXIT_S = 0.2
 """How long pipes may stay open after the process is gone; a grandchild may hold them for ever."""
 _GRACE_S = 1.0
 _END_S = 5.0
+_LOOK_AGAIN_S = 0.005
 _START_S = 10.0
 _DRAIN = 64 * 1024 * 1024
 """Bytes that are read and thrown away after the kept ones, before a process that floods is ended."""
@@ -193,6 +194,29 @@ async def _end(process: anyio.abc.Process) -> None:
             await process.wait()
     _signal(process, signal.SIGKILL)  # what is left of the group, also after an orderly end
     await process.wait()
+    with anyio.move_on_after(_GRACE_S):  # a signal is not yet a death
+        while _group_lives(process.pid):  # noqa: ASYNC110 # nobody tells us of the death of what is not our child
+            await anyio.sleep(_LOOK_AGAIN_S)
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    if not sys.platform.startswith("linux"):
+        return True
+    # dead members that nobody has collected answer too; only the table of processes tells them apart
+    with os.scandir("/proc") as entries:
+        return any(_is_live_member(entry.path, group) for entry in entries if entry.name.isdigit())
+
+
+def _is_live_member(folder: str, group: int) -> bool:
+    try:
+        facts = Path(folder, "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return facts[0] not in {"Z", "X"} and facts[2] == str(group)
 
 
 def _signal(process: anyio.abc.Process, number: signal.Signals) -> None:

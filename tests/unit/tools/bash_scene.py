@@ -1,6 +1,7 @@
 """Builds what the attack rows describe: a workspace, a folder outside of it, a marker that must stay absent."""
 
 import codecs
+import ctypes
 import hashlib
 import json
 import os
@@ -51,8 +52,14 @@ def make_repo(folder):
     git(folder, "commit", "-qam", "second")
 
 
+def adopt_orphans():
+    """Make this process the parent of what its children leave behind, so that it is seen (PR_SET_CHILD_SUBREAPER)."""
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
 def children():
-    """The processes below this one, by number."""
+    """The processes below this one that are alive, by number; orphans count."""
+    adopt_orphans()
     mine = {os.getpid()}
     parents = {}
     for entry in Path("/proc").iterdir():
@@ -61,7 +68,9 @@ def children():
                 stat = (entry / "stat").read_text()
             except OSError:
                 continue
-            parents[int(entry.name)] = int(stat.rsplit(")", 1)[1].split()[1])
+            state, parent = stat.rsplit(")", 1)[1].split()[:2]
+            if state != "Z":
+                parents[int(entry.name)] = int(parent)
     found = set()
     grew = True
     while grew:

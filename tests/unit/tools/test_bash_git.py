@@ -1,5 +1,7 @@
 """The git commands: each field changes what is shown, and no repository makes git do more than read."""
 
+import os
+
 import pytest
 from unit.tools.bash_scene import digest, git, make_repo
 
@@ -327,6 +329,7 @@ async def test_cwd_chooses_the_repository(ws, send, shown):
 
 
 async def test_reading_leaves_the_repository_as_it_was(repo, send):
+    os.utime(repo / "a.txt", (1, 1))  # git would note the new time in the index
     before = digest(repo)
 
     for op in ("git_status", "git_diff", "git_log", "git_show"):
@@ -340,3 +343,16 @@ async def test_a_path_with_magic_is_a_name(repo, shown):
     (repo / "*").write_text("y\n")
 
     assert await shown(op="git_status", paths=["*", ":(exclude)a"]) == ["## main", "?? *", "?? :(exclude)a"]
+
+
+async def test_an_index_that_is_no_file_is_refused(repo, send):
+    (repo / ".git/index").unlink()
+    (repo / ".git/index").mkdir()
+
+    assert (await send(op="git_diff")).error_type == "repo_layout_refused"
+
+
+async def test_a_diff_without_an_index_is_one(ws, send):
+    git(ws, "init", "-q")
+
+    assert (await send(op="git_diff")).value.exit_code == 0

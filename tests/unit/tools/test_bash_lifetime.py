@@ -110,7 +110,7 @@ async def test_a_child_that_keeps_the_pipe_does_not_keep_the_command(ws):
     )  # fmt: skip
     below = children()
 
-    with anyio.fail_after(3):
+    with anyio.fail_after(20):
         ended = await run_process(job, Launcher())
 
     os.close(job.folder)
