@@ -34,6 +34,7 @@ from par.outcomes import ToolOutcome
 
 __all__ = ["Agent"]
 
+_CLOCK = Clock()
 _CLOSE_S = 5.0
 """How long the clients of models may take to close their connections."""
 
@@ -302,11 +303,11 @@ def in_event_loop() -> bool:
 
 
 def _private_host() -> Host:
-    return Host(store=None, models=ModelRegistry(), clock=Clock())
+    return Host(store=None, models=ModelRegistry(), clock=_CLOCK)
 
 
 def _private_session() -> Session:
-    return Session(new_ulid(), fresh=True)
+    return Session(new_ulid(), private=True)
 
 
 async def _close(host: Host) -> None:

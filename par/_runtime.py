@@ -153,7 +153,7 @@ class Runtime:
 
     def _session(self, name: str | None) -> Session:
         if name is None:
-            return Session(new_ulid(), fresh=True)
+            return Session(new_ulid(), private=True)
         if not name:
             raise UsageError("a session's name must not be empty")
         found = self._sessions.get(name)

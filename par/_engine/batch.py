@@ -55,7 +55,7 @@ class _Call:
             arguments=use.arguments,
             malformed=use.malformed,
             tool=run.plan.tools.get(use.name) or no_tool(use.name, tuple(run.plan.tools)),
-            ctx=RunContext[object](run.deps, run, call_id=use.id, tool=use.name, idempotency_key=key),
+            ctx=RunContext(run.deps, run, call_id=use.id, tool=use.name, idempotency_key=key),
         )
         self.step = Step(
             ordinal=ordinal,
@@ -80,7 +80,7 @@ class _Call:
         self.outcome = await self._outcome()
         if run.listening:
             self._tell(self.outcome)
-            await run.journal.flush()
+            await run.flush()
         return self.outcome
 
     async def _outcome(self) -> ToolOutcome:

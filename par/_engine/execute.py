@@ -33,17 +33,17 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
             cause = run.cause or (None if timeout_s is None else f"the deadline of {timeout_s:g} s")
             result = run.result("cancelled", cause=cause)
             run.end("cancelled", cause)
-            await record_end(run.journal.close)
+            await record_end(run.record_end)
         else:
             run.end(result.stop_reason, result.cause)
-            await run.journal.close()
+            await run.record_end()
     except Exception as error:  # recorded, and raised again
         run.end("failed", None, error)
-        await record_end(run.journal.close, during=error)
+        await record_end(run.record_end, during=error)
         raise
     except BaseException as error:
         run.end("cancelled", run.cause or CANCELLED_OUTSIDE)
-        await record_end(run.journal.close, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
+        await record_end(run.record_end, during=error)  # noqa: ASYNC102 # shields itself, for a bounded time
         raise
     finally:
         run.session.history = tuple(run.transcript)

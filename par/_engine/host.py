@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import final
 
 import anyio
 
 from par._clock import Clock
 from par._context import RunContext
-from par._engine.closing import in_own_task
 from par._engine.execute import execute
 from par._engine.feed import Feed
 from par._engine.models import ModelRegistry
@@ -26,10 +26,14 @@ from par.messages import Message
 
 __all__ = ["Host"]
 
+_STEPS = MemorySteps()  # holds nothing, so one serves all
+
 
 @final
 class Host:
     """Starts runs and knows which are alive. A runtime has one; a run without a runtime makes one of its own."""
+
+    __slots__ = ("_alive", "_clock", "_closed", "_idle", "_ids", "_models", "_store")
 
     def __init__(self, *, store: Store | None, models: ModelRegistry, clock: Clock) -> None:
         self._store = store
@@ -59,11 +63,14 @@ class Host:
         parent: str | None = None,
     ) -> RunResult[object]:
         """Run one turn of a session, after those that already wait to write it."""
-        async with session.lock:
+        async with session.turn:
             session.begin_with(earlier)
             run = self._begin(plan, deps, session, feed=None, parent=parent)
-            call = RunCall(input=new, history=session.history, emit=discard, ctx=RunContext[object](deps, run))
-            return await in_own_task(lambda: self._execute(run, call, timeout_s))
+            call = RunCall(input=new, history=session.history, emit=discard, ctx=RunContext(deps, run))
+            # in a task of its own, which task.cancel() cannot reach while it cleans up: see in_own_task
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._execute, run, call, timeout_s, name=plan.name)
+            return run.outcome()
 
     @asynccontextmanager
     async def stream(
@@ -77,13 +84,13 @@ class Host:
         timeout_s: float | None,
     ) -> AsyncGenerator[RunStream[object]]:
         """Run one turn beside a block that watches it."""
-        async with session.lock:
+        async with session.turn:
             session.begin_with(earlier)
             feed = Feed()
             run = self._begin(plan, deps, session, feed=feed)
-            call = RunCall(input=new, history=session.history, emit=feed.put, ctx=RunContext[object](deps, run))
+            call = RunCall(input=new, history=session.history, emit=feed.put, ctx=RunContext(deps, run))
             watched: AbstractAsyncContextManager[RunStream[object]] = open_stream(
-                run, feed, lambda: self._execute(run, call, timeout_s)
+                run, feed, partial(self._execute, run, call, timeout_s)
             )
             async with watched as stream:
                 yield stream
@@ -99,7 +106,7 @@ class Host:
             session,
             clock=self._clock,
             models=self._models,
-            steps=MemorySteps(),
+            steps=_STEPS,
             ids=self._ids,
             store=self._store,
             feed=feed,
@@ -109,13 +116,18 @@ class Host:
         self._alive.add(run)  # from here on closing waits for it; whoever began it executes it
         return run
 
-    async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> RunResult[object]:
+    async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
+        """Execute the run; what came of it is for whoever began it to take from it."""
         try:
-            return await execute(run, call, timeout_s=timeout_s)
+            run.ended_with = await execute(run, call, timeout_s=timeout_s)
+        except Exception as error:  # noqa: BLE001 # raised by ``run.outcome()``, where a task group would wrap it
+            run.ended_with = error
         finally:
             self._alive.discard(run)
             if not self._alive and self._idle is not None:
                 self._idle.set()
+            if run.feed is not None:
+                run.feed.end()
 
     # --- the end ---------------------------------------------------------------------------------------
 

@@ -79,11 +79,6 @@ class Journal:
         self._broken: Exception | None = None
         self._closed = False
 
-    @property
-    def listening(self) -> bool:
-        """Whether anybody takes events; hot paths build none if not."""
-        return self._store is not None or self._feed is not None
-
     async def emit(self, event: Event, step: int) -> None:
         """Record the event; when this returns, the store has it and the reader has read it.
 

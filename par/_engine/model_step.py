@@ -32,7 +32,9 @@ async def ask_model(run: Run, call: RunCall, extra: tuple[Message, ...] = ()) ->
 
 def _request(run: Run, emit: Emit, ordinal: int, extra: tuple[Message, ...]) -> ModelCall:
     plan = run.plan
-    ctx = RunContext[object](run.deps, run, call_id=f"model-{ordinal}", idempotency_key=f"{run.run_id}:{ordinal}")
+    ctx: RunContext[object] = RunContext(
+        run.deps, run, call_id=f"model-{ordinal}", idempotency_key=f"{run.run_id}:{ordinal}"
+    )
     instructions = plan.instructions if isinstance(plan.instructions, str) else _text(plan.instructions(ctx))
     head = (System(instructions),) if instructions else ()
     return ModelCall(
@@ -82,7 +84,7 @@ async def call_model(run: Run, call: ModelCall) -> ModelReply:
             usage=reply.usage,
         )
     )
-    await run.journal.flush()
+    await run.flush()
     return reply
 
 

@@ -43,6 +43,8 @@ def split_model(model: str, known: Mapping[str, object]) -> tuple[str, str]:
 class ModelRegistry:
     """Resolves model strings, each once, and closes what it made. Belongs to one runtime."""
 
+    __slots__ = ("_extra", "_made")
+
     def __init__(self, extra: Mapping[str, ModelFactory] | None = None) -> None:
         self._extra = dict(extra or {})
         self._made: dict[str, ModelHandler] = {}

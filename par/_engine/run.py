@@ -6,6 +6,7 @@ import anyio
 
 from par._clock import Clock
 from par._context import RunContext
+from par._engine.closing import stray_cancellation
 from par._engine.feed import Feed
 from par._engine.journal import Journal
 from par._engine.models import ModelRegistry
@@ -22,6 +23,8 @@ from par.states import TaskState, transition
 from par.usage import Usage
 
 __all__ = ["Run", "RunHost"]
+
+_NO_USAGE = Usage()
 
 _FINAL_STATE: dict[StopReason, TaskState] = {
     "finished": TaskState.COMPLETED,
@@ -55,13 +58,14 @@ class Run:
     """One run. It is the ``RunPort`` that contexts hold."""
 
     __slots__ = (
+        "_journal",
         "_ordinal",
         "cause",
         "clock",
         "deps",
+        "ended_with",
         "feed",
         "host",
-        "journal",
         "models",
         "plan",
         "run_id",
@@ -100,14 +104,20 @@ class Run:
         self.host = host
         self.feed = feed
         self.run_id = ids.next()
-        self.journal = Journal(session, self.run_id, parent, store=store, feed=feed, clock=clock, ids=ids)
+        self._journal = (
+            None
+            if store is None and feed is None
+            else Journal(session, self.run_id, parent, store=store, feed=feed, clock=clock, ids=ids)
+        )
         self.scope = anyio.CancelScope()
         self.cause: str | None = None
         self.status = TaskState.PENDING
         self.step = 0
-        self.usage = Usage()
+        self.usage = _NO_USAGE
         self.transcript: list[Message] = list(session.history)
         self.started_s = clock.steady_s()
+        self.ended_with: RunResult[object] | Exception | None = None
+        """What came of it, once nothing of it is alive."""
 
     # --- what contexts see -----------------------------------------------------------------------------
 
@@ -124,20 +134,42 @@ class Run:
     @property
     def listening(self) -> bool:
         """Whether anybody takes events; hot paths build none if not."""
-        return self.journal.listening
+        return self._journal is not None
 
     async def emit(self, event: Event) -> None:
-        """Record the event; it happened only if this returns or is cancelled.
+        """Record the event: when this returns, the store has it, and the reader has read it.
+
+        One that is cancelled here is recorded all the same.
 
         Raises:
             StoreError: if it is not recorded.
             UsageError: after the end of the run.
         """
-        await self.journal.emit(event, self.step)
+        if self._journal is not None:
+            await self._journal.emit(event, self.step)
 
     def tell(self, event: Event) -> None:
-        """Promise that the event will be recorded, with the next one or at the end of the run."""
-        self.journal.tell(event, self.step)
+        """Promise that the event will be recorded: with the next one, with ``flush``, or when the run ends."""
+        if self._journal is not None:
+            self._journal.tell(event, self.step)
+
+    async def flush(self) -> None:
+        """Record what was told.
+
+        Raises:
+            StoreError: if it could not be recorded now; it is tried again when the run ends.
+        """
+        if self._journal is not None:
+            await self._journal.flush()
+
+    async def record_end(self) -> None:
+        """Record all that was told, the end with it, though the store may have failed before.
+
+        Raises:
+            StoreError: if something of it could not be recorded.
+        """
+        if self._journal is not None:
+            await self._journal.close()
 
     # --- what the engine does with it ------------------------------------------------------------------
 
@@ -173,6 +205,13 @@ class Run:
         if self.feed is not None:
             self.feed.hurry()
 
+    def outcome(self) -> RunResult[object]:
+        """Return what the ended run came to, or raise what it failed with."""
+        ended_with = self.ended_with
+        if isinstance(ended_with, RunResult):
+            return ended_with
+        raise ended_with or stray_cancellation()
+
     def result(
         self,
         stop_reason: StopReason,
@@ -183,7 +222,7 @@ class Run:
         approvals: tuple[NeedsApproval, ...] = (),
     ) -> RunResult[object]:
         """Describe the run as it stands; ``value`` counts only if it finished."""
-        return RunResult[object](
+        return RunResult(
             value=value if stop_reason == "finished" else NoOutput(),
             messages=tuple(self.transcript),
             usage=self.usage,
@@ -200,15 +239,16 @@ class Run:
         """Move to the final state of ``stop_reason`` and tell so; only the first call counts."""
         if self.status is not TaskState.RUNNING:
             return
-        final = _FINAL_STATE[stop_reason]
+        self.move(_FINAL_STATE[stop_reason])
+        if self._journal is None:
+            return
         event = RunEnded(
             stop_reason=stop_reason,
-            status=final,
+            status=self.status,
             steps=self.step,
             usage=self.usage,
             duration_s=self.clock.steady_s() - self.started_s,
             cause=cause,
             error=None if error is None else ErrorInfo.of(error),
         )
-        self.move(final)
-        self.journal.end(event, self.step)
+        self._journal.end(event, self.step)

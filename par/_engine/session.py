@@ -1,5 +1,6 @@
 """A conversation in memory: what was said, and the number of its last event."""
 
+from contextlib import AbstractAsyncContextManager
 from typing import final
 
 import anyio
@@ -11,25 +12,45 @@ __all__ = ["Session"]
 
 
 @final
+class _Unshared(AbstractAsyncContextManager[None]):
+    """The lock of a session that only one run knows."""
+
+    async def __aenter__(self) -> None:  # noqa: ASYNC124 # as a lock's
+        return None
+
+    async def __aexit__(self, *exc_info: object) -> None:  # noqa: ASYNC124 # as a lock's
+        return None
+
+
+_UNSHARED = _Unshared()
+
+
+@final
 class Session:
-    """The mutable state of one session; its runtime owns it, and one run at a time writes it."""
+    """The mutable state of one session; its runtime owns it, and one run at a time writes it.
+
+    A ``private`` one has a fresh id and a single run: it needs no lock, and the store has nothing of it.
+    """
 
     __slots__ = ("_lock", "history", "id", "known_to_store", "seq")
 
-    def __init__(self, session_id: str, *, fresh: bool = False) -> None:
+    def __init__(self, session_id: str, *, private: bool = False) -> None:
         self.id = session_id
         self.history: tuple[Message, ...] = ()
         self.seq = 0
-        self.known_to_store = fresh
-        """Whether ``seq`` is what the store has; a session with a fresh id has no events there."""
-        self._lock: anyio.Lock | None = None
+        self.known_to_store = private
+        """Whether ``seq`` is what the store has."""
+        self._lock = None if private else anyio.Lock(fast_acquire=True)
 
     @property
-    def lock(self) -> anyio.Lock:
-        """Held by the run that is writing; made at first use, for sessions that nobody shares need none."""
-        if self._lock is None:
-            self._lock = anyio.Lock(fast_acquire=True)
-        return self._lock
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Held by the run that is writing; runs get it in the order in which they asked."""
+        return _UNSHARED if self._lock is None else self._lock
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is writing the session or waits to."""
+        return self._lock is not None and (self._lock.locked() or self._lock.statistics().tasks_waiting > 0)
 
     def begin_with(self, earlier: tuple[Message, ...]) -> None:
         """Take messages of before the first run.
@@ -41,11 +62,6 @@ class Session:
             if self.history:
                 raise UsageError(f"the session {self.id!r} has messages of its own: leave out messages=...")
             self.history = earlier
-
-    @property
-    def busy(self) -> bool:
-        """Whether a run is writing the session or waits to."""
-        return self._lock is not None and (self._lock.locked() or self._lock.statistics().tasks_waiting > 0)
 
     def next_seq(self) -> int:
         """Return the number of the next event."""

@@ -42,6 +42,8 @@ class StepRunner(Protocol):
 class MemorySteps:
     """Runs steps and records nothing."""
 
+    __slots__ = ()
+
     async def step(self, step: Step[T], /) -> T:
         """Run one step."""
         return await step.body()

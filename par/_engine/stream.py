@@ -1,13 +1,13 @@
 """A run that is watched: events and deltas as they come, and the run's end when the block is left."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Generic, cast, final
 
 import anyio
 from typing_extensions import TypeVar
 
-from par._engine.closing import CANCELLED_OUTSIDE, stray_cancellation
+from par._engine.closing import CANCELLED_OUTSIDE
 from par._engine.feed import Feed, StreamItem
 from par._engine.groups import unwrapped
 from par._engine.run import Run
@@ -30,9 +30,7 @@ class RunStream(Generic[O_co]):
     def __init__(self, run: Run, feed: Feed) -> None:
         self._run = run
         self._feed = feed
-        self._result: RunResult[object] | None = None
-        self._failure: Exception | None = None
-        self._ended = False
+        self._raised = False
 
     def __aiter__(self) -> AsyncIterator[StreamItem]:
         return self
@@ -53,16 +51,17 @@ class RunStream(Generic[O_co]):
         Raises:
             UsageError: while the run is going on, and if it failed.
         """
-        if self._result is None:
-            if self._ended:
-                raise UsageError("the run has no result: it failed, with the error that its stream raised")
+        result = self._run.ended_with
+        if isinstance(result, RunResult):
+            return cast("RunResult[O_co]", result)  # the agent that made the stream has this output type
+        if result is None:
             raise UsageError("the run has no result yet: go through the stream to its end, or leave its block")
-        return cast("RunResult[O_co]", self._result)  # the agent that made the stream has this output type
+        raise UsageError(f"the run has no result: it failed with {type(result).__name__}: {result}")
 
     @property
     def ended(self) -> bool:
         """Whether the run is over."""
-        return self._ended
+        return self._run.ended_with is not None
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -73,36 +72,22 @@ class RunStream(Generic[O_co]):
         """End the run; the events go on until it has, and the result says ``cancelled``."""
         self._run.cancel(cause)
 
-    def settle(self, result: RunResult[object] | None, failure: Exception | None) -> None:
-        """Take the run's end; called once, by the task that executes it."""
-        self._ended = True
-        self._result, self._failure = result, failure
-
     def finish(self) -> None:
         """Raise the run's failure if nobody has seen it."""
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+        if not (self._raised or isinstance(self._run.ended_with, RunResult)):
+            self._raised = True
+            self._run.outcome()
 
 
 @asynccontextmanager
 async def open_stream(
-    run: Run, feed: Feed, execute: Callable[[], Awaitable[RunResult[object]]]
+    run: Run, feed: Feed, execute: Callable[[], Coroutine[object, object, None]]
 ) -> AsyncGenerator[RunStream[object]]:
     """Execute ``run`` beside the block. Leaving the block stops it and waits until all that it started has ended."""
-    stream = RunStream[object](run, feed)
-
-    async def produce() -> None:
-        try:
-            stream.settle(await execute(), None)
-        except Exception as failure:  # noqa: BLE001 # handed to the reader, who raises it
-            stream.settle(None, failure)
-        finally:
-            feed.end()
-
+    stream: RunStream[object] = RunStream(run, feed)
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(produce)
+            group.start_soon(execute)
             left = "its stream was left"
             try:
                 yield stream
@@ -115,6 +100,4 @@ async def open_stream(
                     run.cancel(left)
     except BaseExceptionGroup as errors:
         raise unwrapped(errors) from None
-    if not stream.ended:
-        raise stray_cancellation()
     stream.finish()
