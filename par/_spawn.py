@@ -9,9 +9,11 @@ from subprocess import PIPE
 import anyio
 from anyio.abc import Process
 
-__all__ = ["spawned"]
+__all__ = ["signal_group", "spawned"]
 
 _REAP_S = 5.0
+_GONE_S = 0.2
+"""How long the rest of a killed group may take to be gone; where nobody reaps orphans, it stays as zombies."""
 
 
 @asynccontextmanager
@@ -24,11 +26,13 @@ async def spawned(
     stdin: int = PIPE,
     stdout: int = PIPE,
     stderr: int | None = PIPE,
+    grace_s: float = 0.0,
 ) -> AsyncGenerator[Process]:
     """Run ``argv`` in a session and process group of its own while the block is open.
 
     Leaving the block kills the whole group and reaps the process, also when the block is cancelled, and also
-    when the cancellation comes while the process is being started: event loops lose such a process.
+    when the cancellation comes while the process is being started: event loops lose such a process. A process
+    that still runs is asked to end first, and has ``grace_s`` seconds for it.
 
     Raises:
         OSError: if the program cannot be started.
@@ -63,9 +67,39 @@ async def spawned(
         yield started[0]
     finally:
         for process in started:
-            with anyio.move_on_after(_REAP_S, shield=True):
+            with anyio.move_on_after(_REAP_S + grace_s, shield=True):
+                if grace_s and process.returncode is None:
+                    signal_group(process, signal.SIGTERM)
+                    with anyio.move_on_after(grace_s):
+                        await process.wait()
                 # the group may outlive its leader, so it is killed whether or not the leader has ended
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                signal_group(process, signal.SIGKILL)
                 await process.wait()
+                await _group_gone(process)
                 await process.aclose()
+
+
+async def _group_gone(process: Process) -> None:
+    # the others of the group are not our children, so nobody tells us when the kernel is done with them
+    with anyio.move_on_after(_GONE_S):
+        while _group_exists(process):  # noqa: ASYNC110 # nothing else tells
+            await anyio.sleep(_GONE_S / 100)
+
+
+def _group_exists(process: Process) -> bool:
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def signal_group(process: Process, number: signal.Signals) -> None:
+    """Send a signal to all that is left of a process's group.
+
+    The group keeps its number as long as anything in it lives; when nothing does, there is nobody to signal.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

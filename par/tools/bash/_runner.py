@@ -1,10 +1,9 @@
 """Running one process: limits before it starts, bounded output, and nothing of it left afterwards."""
 
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import final
@@ -13,6 +12,7 @@ import anyio
 import anyio.abc
 import attrs
 
+from par._spawn import signal_group, spawned
 from par.errors import CommandRefused
 from par.tools.bash._capture import Captured, HeadTail
 from par.tools.bash._programs import interpreter, trusted
@@ -121,30 +121,23 @@ async def run_process(job: Job, launcher: Launcher) -> Exited:
         CommandRefused: with the code ``cannot_start`` if the program cannot be started.
     """
     argv, folder, fds = launcher.wrap(job)
-    process = await _start(argv, folder, fds, job)
+    started = False
     try:
-        return await _attend(process, job)
-    finally:
-        with anyio.move_on_after(_END_S, shield=True):
-            await _end(process)
-            await process.aclose()
-
-
-async def _start(argv: Sequence[str], folder: str | None, fds: tuple[int, ...], job: Job) -> anyio.abc.Process:
-    # a cancellation in the middle of the start would leave a process that nobody knows
-    with anyio.fail_after(_START_S, shield=True):
-        try:
-            return await anyio.open_process(
-                argv,
-                stdin=subprocess.DEVNULL if job.stdin is None else subprocess.PIPE,
-                cwd=folder,
-                env=job.env,
-                start_new_session=True,
-                pass_fds=fds,
-            )
-        except OSError as error:
-            problem = f"{job.argv[0].rsplit('/', 1)[-1]} cannot be started ({error.strerror})."
-            raise CommandRefused("cannot_start", problem, field="op") from None
+        async with spawned(
+            argv,
+            cwd=folder,
+            env=job.env,
+            pass_fds=fds,
+            stdin=subprocess.DEVNULL if job.stdin is None else subprocess.PIPE,
+            grace_s=_GRACE_S,
+        ) as process:
+            started = True
+            return await _attend(process, job)
+    except OSError as error:
+        if started:
+            raise
+        problem = f"{job.argv[0].rsplit('/', 1)[-1]} cannot be started ({error.strerror})."
+        raise CommandRefused("cannot_start", problem, field="op") from None
 
 
 async def _attend(process: anyio.abc.Process, job: Job) -> Exited:
@@ -184,42 +177,4 @@ async def _feed(process: anyio.abc.Process, data: bytes) -> None:
 
 async def _end_flood(process: anyio.abc.Process, flooded: anyio.Event) -> None:
     await flooded.wait()
-    _signal(process, signal.SIGKILL)
-
-
-async def _end(process: anyio.abc.Process) -> None:
-    if process.returncode is None:
-        _signal(process, signal.SIGTERM)
-        with anyio.move_on_after(_GRACE_S):
-            await process.wait()
-    _signal(process, signal.SIGKILL)  # what is left of the group, also after an orderly end
-    await process.wait()
-    with anyio.move_on_after(_GRACE_S):  # a signal is not yet a death
-        while _group_lives(process.pid):  # noqa: ASYNC110 # nobody tells us of the death of what is not our child
-            await anyio.sleep(_LOOK_AGAIN_S)
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    if not sys.platform.startswith("linux"):
-        return True
-    # dead members that nobody has collected answer too; only the table of processes tells them apart
-    with os.scandir("/proc") as entries:
-        return any(_is_live_member(entry.path, group) for entry in entries if entry.name.isdigit())
-
-
-def _is_live_member(folder: str, group: int) -> bool:
-    try:
-        facts = Path(folder, "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return False
-    return facts[0] not in {"Z", "X"} and facts[2] == str(group)
-
-
-def _signal(process: anyio.abc.Process, number: signal.Signals) -> None:
-    # the group keeps its number as long as anything in it lives; when nothing does, there is nobody to signal
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+    signal_group(process, signal.SIGKILL)
