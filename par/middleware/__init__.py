@@ -19,6 +19,7 @@ from par.middleware._rate_memory import MemoryRateBackend
 from par.middleware._retry import Retry
 from par.middleware._retry_budget import RetryBudget
 from par.middleware._sanitize import Sanitize
+from par.middleware._think_tags import ThinkTagStrip
 from par.middleware._timeout import Timeout
 from par.middleware._validation import Validation
 
@@ -44,6 +45,7 @@ __all__ = [
     "Sanitize",
     "Secrets",
     "SocialSecurityNumbers",
+    "ThinkTagStrip",
     "Timeout",
     "Validation",
     "Vault",

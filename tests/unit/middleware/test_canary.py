@@ -24,6 +24,7 @@ from par.middleware import (
     RateLimit,
     Retry,
     Sanitize,
+    ThinkTagStrip,
     Timeout,
     Validation,
     Vault,
@@ -80,7 +81,11 @@ class Leaky:
             )
         if self._error is not None:
             raise self._error
-        return await speak(call, Reasoning(f"so {canary('thought')} it is"), Text(f"It is {canary('said')}, sir."))
+        return await speak(
+            call,
+            Reasoning(f"so {canary('thought')} it is"),
+            Text(f"It is <think>oh {canary('thought')}</think>{canary('said')}, sir."),
+        )
 
 
 async def told(ctx):
@@ -134,6 +139,7 @@ def members(mode, records):
         Validation: Validation(strict=False),
         PiiMask: PiiMask(mode=mode, vault=Vault(rng=Random(3))),
         Sanitize: Sanitize(mark="always"),
+        ThinkTagStrip: ThinkTagStrip(keep=True),
     }
 
 

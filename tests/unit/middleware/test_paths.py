@@ -13,7 +13,7 @@ import par.middleware
 from par._pipeline.onion import HOOKS
 from par.errors import ModelTimedOut, Overloaded, RateLimited, ToolFailed
 from par.messages import Text
-from par.middleware import Logging, PiiMask, RateLimit, Retry, Sanitize, Timeout, Validation
+from par.middleware import Logging, PiiMask, RateLimit, Retry, Sanitize, ThinkTagStrip, Timeout, Validation
 
 pytestmark = pytest.mark.anyio
 
@@ -162,6 +162,18 @@ PROOFS: dict[type, dict[str, Proof]] = {
                 and all("[removed: " in result.content for result in seen.tool_results)
             ),
             {"tool_body": lambda: gives_orders},
+        )
+    },
+    ThinkTagStrip: {
+        "text": Proof(
+            lambda path: ThinkTagStrip(),
+            lambda seen: (
+                finished(seen)
+                and "hush" not in repr((seen.results, seen.deltas))
+                and seen.text.endswith("fine")
+                and streamed(seen, "fine")
+            ),
+            {"prefix": "<think>hush</think>"},
         )
     },
 }
