@@ -1,6 +1,7 @@
 """The layers that come with par, each one object that wraps runs, model calls or tool calls."""
 
 from par.middleware._chain import default_chain
+from par.middleware._fallback import Fallback
 from par.middleware._log_format import CorrelationFilter, JsonFormatter
 from par.middleware._logging import Logging
 from par.middleware._pii_cards import CardNumbers
@@ -28,6 +29,7 @@ __all__ = [
     "CorrelationFilter",
     "Detector",
     "Emails",
+    "Fallback",
     "Ibans",
     "IpAddresses",
     "JsonFormatter",

@@ -14,10 +14,11 @@ from par import Agent, RunContext, Runtime, tool
 from par._json import Json
 from par._pipeline.onion import check_order
 from par.deltas import ReasoningDelta, TextDelta, ToolUseDelta
-from par.errors import ImpossibleOrder, RequestRejected
+from par.errors import ImpossibleOrder, Overloaded, RequestRejected
 from par.events import Envelope
 from par.messages import Assistant, Reasoning, Text, ToolResult, ToolResults, ToolUse, User
 from par.middleware import (
+    Fallback,
     JsonFormatter,
     Logging,
     PiiMask,
@@ -66,6 +67,13 @@ class Leaky:
         self._error = error
 
     async def __call__(self, call):
+        """Fail the first time, so that another model is asked."""
+        if not self.calls:
+            self.calls.append(call)
+            raise Overloaded
+        return await self.answer(call)
+
+    async def answer(self, call):
         self.calls.append(call)
         await anyio.lowlevel.checkpoint()
         if not isinstance(call.messages[-1], ToolResults):
@@ -129,7 +137,7 @@ def logger_of(records):
     return logger
 
 
-def members(mode, records):
+def members(mode, records, other):
     """One of every middleware, none of which changes what the agent says."""
     return {
         Logging: Logging(logger=logger_of(records), content=True),
@@ -139,6 +147,7 @@ def members(mode, records):
         Validation: Validation(strict=False),
         PiiMask: PiiMask(mode=mode, vault=Vault(rng=Random(3))),
         Sanitize: Sanitize(mark="always"),
+        Fallback: Fallback(models=[other], on=(Overloaded,)),
         ThinkTagStrip: ThinkTagStrip(keep=True),
     }
 
@@ -169,7 +178,7 @@ class Scene:
         self.records = Records()
         self.model = Leaky(error)
         self.arguments = []
-        self.chain = shuffled(members(mode, self.records).values(), Random(seed))
+        self.chain = shuffled(members(mode, self.records, self.model.answer).values(), Random(seed))
         self.agent = Agent(
             self.model,
             instructions=f"You work for {canary('instructions')}.",
@@ -203,7 +212,7 @@ class Scene:
 
 
 def test_every_middleware_takes_part():
-    assert set(members("redact", Records())) == middleware_classes()
+    assert set(members("redact", Records(), Leaky().answer)) == middleware_classes()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -217,7 +226,7 @@ async def test_a_canary_is_found_nowhere_in_any_order(mode, way, seed):
         await scene.run(runtime, way)
 
     assert scene.result.stop_reason == "finished", scene.chain
-    assert len(scene.model.calls) == 2
+    assert len(scene.model.calls) == 3
     assert len(scene.arguments) == 1
     assert len(scene.records.lines) >= 6
     seen = [store.envelopes, scene.events, *scene.records.lines, scene.arguments, scene.result.messages]

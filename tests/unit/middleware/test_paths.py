@@ -13,7 +13,7 @@ import par.middleware
 from par._pipeline.onion import HOOKS
 from par.errors import ModelTimedOut, Overloaded, RateLimited, ToolFailed
 from par.messages import Text
-from par.middleware import Logging, PiiMask, RateLimit, Retry, Sanitize, ThinkTagStrip, Timeout, Validation
+from par.middleware import Fallback, Logging, PiiMask, RateLimit, Retry, Sanitize, ThinkTagStrip, Timeout, Validation
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +35,11 @@ async def overloaded(call):
 
 async def says_nothing(call):
     return await speak(call, Text(""))
+
+
+async def other_model(call):
+    text = "from another"
+    return await speak(call, Text(text if call.output is None else f'{{"text": "{text}"}}'))
 
 
 async def hangs(*call):
@@ -162,6 +167,13 @@ PROOFS: dict[type, dict[str, Proof]] = {
                 and all("[removed: " in result.content for result in seen.tool_results)
             ),
             {"tool_body": lambda: gives_orders},
+        )
+    },
+    Fallback: {
+        "model": Proof(
+            lambda path: Fallback(models=[other_model]),
+            lambda seen: finished(seen) and seen.text.endswith("from another") and streamed(seen, "from another"),
+            {"hurdle": overloaded},
         )
     },
     ThinkTagStrip: {
