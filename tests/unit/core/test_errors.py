@@ -10,6 +10,7 @@ import pytest
 from par import errors
 from par.errors import (
     AuthenticationFailed,
+    BudgetExhausted,
     ChainBroken,
     CommandRefused,
     ConnectionFailed,
@@ -86,6 +87,7 @@ SAMPLES = [
     ToolFailed("the city is unknown", retryable=True),
     InvalidArguments("weather", ["city is missing: send text."]),
     CommandRefused("denied_by_policy", "rm is not allowed.", field="argv[0]", remedy="Use trash."),
+    BudgetExhausted(kind="tokens", limit=1000, used=900, needed=200),
     RunIncomplete("cancelled", "the user left"),
     IllegalTransition(current="pending", target="completed", why="invalid"),
     DecodeError("Usage", "requests is missing"),
