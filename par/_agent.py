@@ -303,7 +303,7 @@ def in_event_loop() -> bool:
 
 
 def _private_host() -> Host:
-    return Host(store=None, models=ModelRegistry(), clock=_CLOCK)
+    return Host(store=None, models=ModelRegistry(), clock=_CLOCK, private=True)
 
 
 def _private_session() -> Session:

@@ -64,7 +64,7 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await in_own_task(self._close)
+        await in_own_task(self._close)  # noqa: ASYNC102 # it shields itself, in a task that nothing else can cut
 
     async def _close(self) -> None:
         try:

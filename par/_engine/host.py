@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import final
 
@@ -27,17 +28,20 @@ from par.messages import Message
 __all__ = ["Host"]
 
 _STEPS = MemorySteps()  # holds nothing, so one serves all
+_around: ContextVar[tuple[Run, ...]] = ContextVar("par_runs_around", default=())
+"""The runs of runtimes that this code is part of; set in the task of each run, and gone with it."""
 
 
 @final
 class Host:
     """Starts runs and knows which are alive. A runtime has one; a run without a runtime makes one of its own."""
 
-    __slots__ = ("_alive", "_clock", "_closed", "_idle", "_ids", "_models", "_store")
+    __slots__ = ("_alive", "_clock", "_closed", "_idle", "_ids", "_models", "_private", "_store")
 
-    def __init__(self, *, store: Store | None, models: ModelRegistry, clock: Clock) -> None:
+    def __init__(self, *, store: Store | None, models: ModelRegistry, clock: Clock, private: bool = False) -> None:
         self._store = store
         self._models = models
+        self._private = private
         self._clock = clock
         self._ids = UlidSource()
         self._alive: set[Run] = set()
@@ -63,12 +67,13 @@ class Host:
         parent: str | None = None,
     ) -> RunResult[object]:
         """Run one turn of a session, after those that already wait to write it."""
+        _refuse_to_wait_for_itself(session)
         async with session.turn:
             session.begin_with(earlier)
             run = self._begin(plan, deps, session, feed=None, parent=parent)
             call = RunCall(input=new, history=session.history, emit=discard, ctx=RunContext(deps, run))
             # in a task of its own, which task.cancel() cannot reach while it cleans up: see in_own_task
-            async with anyio.create_task_group() as group:
+            async with anyio.create_task_group() as group:  # noqa: ASYNC112 # a task of its own is the point
                 group.start_soon(self._execute, run, call, timeout_s, name=plan.name)
             return run.outcome()
 
@@ -84,6 +89,7 @@ class Host:
         timeout_s: float | None,
     ) -> AsyncGenerator[RunStream[object]]:
         """Run one turn beside a block that watches it."""
+        _refuse_to_wait_for_itself(session)
         async with session.turn:
             session.begin_with(earlier)
             feed = Feed()
@@ -118,6 +124,8 @@ class Host:
 
     async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
         """Execute the run; what came of it is for whoever began it to take from it."""
+        if not self._private:
+            _around.set((*_around.get(), run))
         try:
             run.ended_with = await execute(run, call, timeout_s=timeout_s)
         except Exception as error:  # noqa: BLE001 # raised by ``run.outcome()``, where a task group would wrap it
@@ -132,7 +140,13 @@ class Host:
     # --- the end ---------------------------------------------------------------------------------------
 
     async def close(self, cause: str) -> None:
-        """Cancel every run, wait until they have ended, and close the models that were made here."""
+        """Cancel every run, wait until they have ended, and close the models that were made here.
+
+        Raises:
+            UsageError: inside one of the runs, which would wait for itself.
+        """
+        if any(run in self._alive for run in _around.get()):
+            raise UsageError("a run cannot close the runtime that it is part of")
         self._closed = cause
         for run in list(self._alive):
             run.cancel(cause)
@@ -141,3 +155,8 @@ class Host:
                 self._idle = anyio.Event()
             await self._idle.wait()
         await self._models.aclose()
+
+
+def _refuse_to_wait_for_itself(session: Session) -> None:
+    if any(run.session is session and run.ended_with is None for run in _around.get()):
+        raise UsageError(f"the session {session.id!r} is being written by the run that this call is part of")

@@ -44,8 +44,16 @@ class Session:
 
     @property
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Held by the run that is writing; runs get it in the order in which they asked."""
-        return _UNSHARED if self._lock is None else self._lock
+        """Held by the run that is writing; runs get it in the order in which they asked.
+
+        Raises:
+            UsageError: in a task that has it already, in the block of a stream: it would wait for itself.
+        """
+        if self._lock is None:
+            return _UNSHARED
+        if self._lock.statistics().owner == anyio.get_current_task():
+            raise UsageError(f"this task has a stream of the session {self.id!r} open: leave its block first")
+        return self._lock
 
     @property
     def busy(self) -> bool:
