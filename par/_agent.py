@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
+from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Generic, Literal, cast, final, overload
 
@@ -112,14 +113,19 @@ class Agent(Generic[D, O]):
 
         Raises:
             UsageError: for a model string without a provider, two tools of one name, an impossible order.
-            TypeError: for a middleware without a hook.
+            TypeError: for a middleware without a hook, or an argument that is something else.
             ValueError: for a limit out of range.
         """
         _whole("max_steps", max_steps, least=1)
         _whole("max_parallel_tools", max_parallel_tools, least=1)
         _whole("max_continuations", max_continuations, least=0)
+        _is_a("name", name, str)
         if not name:
             raise ValueError("name must not be empty")
+        if iscoroutinefunction(instructions) or not (isinstance(instructions, str) or callable(instructions)):
+            raise TypeError("instructions are text, or a plain function of the context that returns it")
+        if settings is not None:
+            _is_a("settings", settings, Settings)
         self._chain = tuple(middleware)
         check_order(self._chain)
         self._tools = _by_name(tools)
@@ -326,6 +332,11 @@ async def _invoke_tool(call: ToolCall) -> ToolOutcome:
 def _whole(name: str, value: int, *, least: int) -> None:
     if type(value) is not int or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}, got {value!r}")
+
+
+def _is_a(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
 
 
 def _by_name(tools: Sequence[AgentTool[D]]) -> dict[str, AgentTool[D]]:

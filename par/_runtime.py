@@ -42,6 +42,9 @@ class Runtime:
         store: where events are recorded before the run goes on; nowhere by default.
         models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``.
         clock: where timestamps come from.
+
+    Raises:
+        TypeError: for a store or a factory that is none.
     """
 
     def __init__(
@@ -51,6 +54,11 @@ class Runtime:
         models: Mapping[str, ModelFactory] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        if store is not None:
+            _check_store(store)
+        for name, factory in (models or {}).items():
+            if not callable(factory):
+                raise TypeError(f"models[{name!r}] must be a factory, which takes a name and returns a model")
         self._host = Host(store=store, models=ModelRegistry(models), clock=clock or Clock())
         self._sessions: dict[str, Session] = {}
         self._entered = False
@@ -160,3 +168,9 @@ class Runtime:
         if found is None:
             found = self._sessions[name] = Session(name)
         return found
+
+
+def _check_store(store: object) -> None:
+    complete = all(callable(getattr(store, method, None)) for method in ("append", "last_seq"))
+    if not complete or isinstance(store, type):
+        raise TypeError(f"store must be an open store, such as open_sqlite(...) gives; got {store!r}")

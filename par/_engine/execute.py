@@ -39,7 +39,7 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
             await run.record_end()
     except Exception as error:  # recorded, and raised again
         run.end("failed", None, error)
-        await record_end(run.record_end, during=error)
+        await record_end(run.record_end, during=error)  # noqa: ASYNC120 # shields itself
         raise
     except BaseException as error:
         run.end("cancelled", run.cause or CANCELLED_OUTSIDE)

@@ -129,7 +129,8 @@ class Journal:
         except StoreUnavailable:
             raise
         except StoreError:
-            await self._write_singly()  # one event may be what the store refuses
+            # one event may be what the store refuses; a cancellation counts for more than the refusal
+            await self._write_singly()  # noqa: ASYNC120
             raise
 
     def _add(self, event: Event, step: int, *, promised: bool) -> _Entry | None:

@@ -294,3 +294,23 @@ def test_an_interrupt_of_the_keyboard_ends_a_script_after_the_clean_up(backend, 
 
     assert out == "cleaned\n"
     assert "KeyboardInterrupt" in err
+
+
+async def not_plain(ctx):
+    return "be kind"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": 3}, {"settings": {"temperature": 1}}, {"instructions": 3}, {"instructions": not_plain}],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_an_agent_of_wrong_parts_is_refused_when_it_is_made(wrong):
+    with pytest.raises(TypeError, match=next(iter(wrong))):
+        Agent(ScriptedModel([say("x")]), **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"store": "audit.db"}, {"store": MemoryStore}, {"models": {"mine": "model"}}])
+async def test_a_runtime_of_wrong_parts_is_refused_when_it_is_made(wrong):
+    with pytest.raises(TypeError, match=next(iter(wrong))):
+        Runtime(**wrong)
