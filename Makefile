@@ -26,7 +26,9 @@ check: $(VENV)/.check
 	$(BIN)/flake8 --isolated --select ASYNC1,ASYNC2 --anyio par
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python -p tests/typing
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks

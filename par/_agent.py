@@ -41,7 +41,6 @@ _CLOSE_S = 5.0
 
 D = TypeVar("D", default=object)
 O = TypeVar("O", default=str)  # noqa: E741 # the output type, beside D for the deps
-D2 = TypeVar("D2", default=object)
 X = TypeVar("X", default=str)
 
 
@@ -53,14 +52,15 @@ class Agent(Generic[D, O]):
     ``agent.run_sync(prompt)`` is for scripts, and ``agent.explain()`` prints how the agent is built.
     """
 
+    # Without deps first: a checker then reads a list of tools as a list of AgentTool, not of what it can join.
     @overload
     def __init__(
-        self: "Agent[D2, str]",
+        self: "Agent[object, str]",
         model: ModelHandler | str,
         *,
         name: str = "agent",
-        instructions: str | Callable[[RunContext[D2]], str] = "",
-        tools: Sequence[AgentTool[D2]] = (),
+        instructions: str | Callable[[RunContext[object]], str] = "",
+        tools: Sequence[AgentTool[object]] = ...,
         middleware: Sequence[Middleware] = (),
         output: None = None,
         settings: Settings | None = None,
@@ -70,12 +70,12 @@ class Agent(Generic[D, O]):
     ) -> None: ...
     @overload
     def __init__(
-        self: "Agent[D2, X]",
+        self: "Agent[object, X]",
         model: ModelHandler | str,
         *,
         name: str = "agent",
-        instructions: str | Callable[[RunContext[D2]], str] = "",
-        tools: Sequence[AgentTool[D2]] = (),
+        instructions: str | Callable[[RunContext[object]], str] = "",
+        tools: Sequence[AgentTool[object]] = ...,
         middleware: Sequence[Middleware] = (),
         output: type[X],
         settings: Settings | None = None,
@@ -83,13 +83,28 @@ class Agent(Generic[D, O]):
         max_parallel_tools: int = 64,
         max_continuations: int = 3,
     ) -> None: ...
-    def __init__(  # noqa: PLR0913 # an agent is what it is made of; all but the model have defaults
-        self: "Agent[D2, X]",
+    @overload
+    def __init__(
+        self,
         model: ModelHandler | str,
         *,
         name: str = "agent",
-        instructions: str | Callable[[RunContext[D2]], str] = "",
-        tools: Sequence[AgentTool[D2]] = (),
+        instructions: str | Callable[[RunContext[D]], str] = "",
+        tools: Sequence[AgentTool[D]] = ...,
+        middleware: Sequence[Middleware] = (),
+        output: type[O] | None = None,
+        settings: Settings | None = None,
+        max_steps: int = 50,
+        max_parallel_tools: int = 64,
+        max_continuations: int = 3,
+    ) -> None: ...
+    def __init__(  # noqa: PLR0913 # an agent is what it is made of; all but the model have defaults
+        self,
+        model: ModelHandler | str,
+        *,
+        name: str = "agent",
+        instructions: str | Callable[[RunContext[D]], str] = "",
+        tools: Sequence[AgentTool[D]] = (),
         middleware: Sequence[Middleware] = (),
         output: object = None,
         settings: Settings | None = None,

@@ -103,7 +103,7 @@ def classes() -> dict[str, type]:
     return {
         name: value
         for name, value in vars(errors).items()
-        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == errors.__name__
+        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__.startswith("par._errors")
     }
 
 

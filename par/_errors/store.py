@@ -1,0 +1,49 @@
+"""Errors of the audit store."""
+
+from par._errors.root import ParError
+
+__all__ = ["ChainBroken", "NewerSchema", "NotAnAuditFile", "StoreError", "StoreUnavailable"]
+
+
+class StoreError(ParError):
+    """Something about the audit store."""
+
+
+class NotAnAuditFile(StoreError):
+    """The file exists and is something else; it was not changed."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(f"{path!r} is not an audit file of par: {problem}. Name another file")
+
+
+class NewerSchema(StoreError):
+    """A newer par wrote the store; this one would misread it."""
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        self.path = path
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"{path!r} has schema {found}, and this par knows schemas up to {known}: update par-sdk to open it"
+        )
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be opened, read or written now; what was acknowledged before is safe."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        self.where = where
+        self.problem = problem
+        super().__init__(f"the store {where!r} cannot be used: {problem}")
+
+
+class ChainBroken(StoreError):
+    """The audit chain of a session is not what was written; ``seq`` is the first wrong place."""
+
+    def __init__(self, session: str, seq: int, problem: str) -> None:
+        self.session = session
+        self.seq = seq
+        self.problem = problem
+        super().__init__(f"the audit of session {session!r} is broken at event {seq}: {problem}")
