@@ -1,6 +1,8 @@
 """The layers that come with par, each one object that wraps runs, model calls or tool calls."""
 
+from par.middleware._cache import Cache
 from par.middleware._chain import default_chain
+from par.middleware._concurrency import Concurrency
 from par.middleware._fallback import Fallback
 from par.middleware._log_format import CorrelationFilter, JsonFormatter
 from par.middleware._logging import Logging
@@ -25,7 +27,9 @@ from par.middleware._timeout import Timeout
 from par.middleware._validation import Validation
 
 __all__ = [
+    "Cache",
     "CardNumbers",
+    "Concurrency",
     "CorrelationFilter",
     "Detector",
     "Emails",

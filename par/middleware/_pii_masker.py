@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Protocol, final
+from typing import Protocol, cast, final
 
 import attrs
 
@@ -231,13 +231,31 @@ class Masker:
         return image if url is image.url else attrs.evolve(image, url=url)
 
     def scrub(self, error: ParError) -> None:
-        """Mask the texts that an error carries, in place, so that it stays the same object."""
-        found: Counter[str] = Counter()
-        error.args = tuple(self.text(item, found) if isinstance(item, str) else item for item in error.args)
+        """Mask the texts that an error carries, in place, so that it stays the same object.
+
+        The errors behind it are masked as well where they are par's own: a traceback prints them all.
+        """
+        behind: BaseException | None = error
+        seen: set[int] = set()
+        while behind is not None and id(behind) not in seen:
+            seen.add(id(behind))
+            if isinstance(behind, ParError):
+                self._scrub_one(behind)
+            behind = behind.__cause__ or behind.__context__
+
+    def _scrub_one(self, error: ParError) -> None:
+        error.args = tuple(self._scrubbed(item) for item in error.args)
         facts: dict[str, object] = error.__dict__
         for name, value in facts.items():
-            if isinstance(value, str):
-                facts[name] = self.text(value, found)
+            if isinstance(value, tuple):
+                facts[name] = tuple(self._scrubbed(item) for item in cast("tuple[object, ...]", value))
+            elif isinstance(value, list):  # the notes on the error
+                facts[name] = [self._scrubbed(item) for item in cast("list[object]", value)]
+            else:
+                facts[name] = self._scrubbed(value)
+
+    def _scrubbed(self, item: object) -> object:
+        return self.text(item, Counter()) if isinstance(item, str) else item
 
 
 def _same(new: Sequence[object], old: Sequence[object]) -> bool:

@@ -1,6 +1,7 @@
 """Every way that leads through a chain: an agent is run on each of them, and what could be seen is kept."""
 
 import json
+from contextvars import ContextVar
 from functools import partial
 
 import anyio
@@ -24,6 +25,9 @@ def model_calls(path):
 
 def tool_calls(path):
     return 3 if path == "tool batch" else 1
+
+
+_INNER = ContextVar("inner", default=False)
 
 
 @attrs.frozen
@@ -117,8 +121,11 @@ async def speak(call, *blocks, finish=None):
     )
 
 
-async def play(path, chain, *, text="fine", prefix="", hurdle=None, arguments=None, tool_body=None, runs=1, at_once=1):
-    """Run an agent with this chain on one path, so many times, and return what was seen."""
+async def play(path, chain, *, text="fine", prefix="", hurdle=None, arguments=None, tool_body=None, runs=1, fan_out=0):
+    """Run an agent with this chain on one path, so many times, and return what was seen.
+
+    With ``fan_out`` each tool call starts so many inner runs of the same agent, whose tools do the work.
+    """
     seen = Seen(path)
     model = SceneModel(seen, text, prefix, {"q": "x"} if arguments is None else arguments, hurdle)
     busy = 0
@@ -128,6 +135,12 @@ async def play(path, chain, *, text="fine", prefix="", hurdle=None, arguments=No
         """Look it up."""
         nonlocal busy
         seen.tools_run += 1
+        if fan_out and not _INNER.get():
+            _INNER.set(True)
+            async with anyio.create_task_group() as group:
+                for _ in range(fan_out):
+                    group.start_soon(partial(agent.run, "go", parent=ctx))
+            return "asked"
         busy += 1
         seen.tools_at_once = max(seen.tools_at_once, busy)
         try:
@@ -139,9 +152,7 @@ async def play(path, chain, *, text="fine", prefix="", hurdle=None, arguments=No
     facts = {"output": Answer} if path == "structured output" else {}
     agent = Agent(model, tools=[lookup], middleware=chain, **facts)
     for _ in range(runs):
-        async with anyio.create_task_group() as group:
-            for _ in range(at_once):
-                group.start_soon(_one, seen, agent, text)
+        await _one(seen, agent, text)
     return seen
 
 

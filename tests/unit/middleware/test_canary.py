@@ -18,6 +18,8 @@ from par.errors import ImpossibleOrder, Overloaded, RequestRejected
 from par.events import Envelope
 from par.messages import Assistant, Reasoning, Text, ToolResult, ToolResults, ToolUse, User
 from par.middleware import (
+    Cache,
+    Concurrency,
     Fallback,
     JsonFormatter,
     Logging,
@@ -147,6 +149,8 @@ def members(mode, records, other):
         Validation: Validation(strict=False),
         PiiMask: PiiMask(mode=mode, vault=Vault(rng=Random(3))),
         Sanitize: Sanitize(mark="always"),
+        Cache: Cache(),
+        Concurrency: Concurrency(models=1, tools=1, per_tool={"lookup": 1}),
         Fallback: Fallback(models=[other], on=(Overloaded,)),
         ThinkTagStrip: ThinkTagStrip(keep=True),
     }

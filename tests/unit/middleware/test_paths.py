@@ -13,7 +13,19 @@ import par.middleware
 from par._pipeline.onion import HOOKS
 from par.errors import ModelTimedOut, Overloaded, RateLimited, ToolFailed
 from par.messages import Text
-from par.middleware import Fallback, Logging, PiiMask, RateLimit, Retry, Sanitize, ThinkTagStrip, Timeout, Validation
+from par.middleware import (
+    Cache,
+    Concurrency,
+    Fallback,
+    Logging,
+    PiiMask,
+    RateLimit,
+    Retry,
+    Sanitize,
+    ThinkTagStrip,
+    Timeout,
+    Validation,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +180,28 @@ PROOFS: dict[type, dict[str, Proof]] = {
             ),
             {"tool_body": lambda: gives_orders},
         )
+    },
+    Cache: {
+        "model": Proof(
+            lambda path: Cache(tools=False),
+            lambda seen: (
+                finished(seen)
+                and len(seen.asked) == model_calls(seen.path)
+                and seen.text.endswith("fine")
+                and streamed(seen, "finefine")
+            ),
+            {"runs": 2},
+        ),
+        "tool": Proof(
+            lambda path: Cache(models=False),
+            # those of one batch run side by side, before there is anything to answer from
+            lambda seen: finished(seen) and seen.tools_run == tool_calls(seen.path),
+            {"runs": 2},
+        ),
+    },
+    Concurrency: {
+        "model": Proof(lambda path: Concurrency(models=1), lambda seen: seen.models_at_once == 1, {"fan_out": 3}),
+        "tool": Proof(lambda path: Concurrency(tools=1), lambda seen: seen.tools_at_once == 1, {"fan_out": 3}),
     },
     Fallback: {
         "model": Proof(

@@ -24,7 +24,7 @@ from unit.middleware.driving import (
 
 from par._pipeline.onion import check_order
 from par.deltas import ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
-from par.errors import ImpossibleOrder, RequestRejected
+from par.errors import ImpossibleOrder, InvalidArguments, RequestRejected
 from par.events import PiiMasked, ToolProgress
 from par.messages import Assistant, Image, Opaque, Reasoning, System, Text, ToolResult, ToolResults, ToolUse, User
 from par.middleware import Emails, IpAddresses, PatternDetector, PiiMask, Sanitize, Vault
@@ -318,6 +318,21 @@ async def test_errors_that_leave_a_run_or_a_tool_are_masked_too():
         with pytest.raises(RequestRejected):
             await drive([PiiMask()], Script([error]), call or tool_call())
         assert MAIL not in str(error)
+
+
+async def test_notes_lists_of_facts_and_the_errors_behind_lose_theirs_too():
+    behind = RequestRejected(f"first {MAIL}")
+    error = InvalidArguments("lookup", [f"{MAIL} is no number"])
+    error.add_note(f"seen by {MAIL}")
+    error.__cause__ = behind
+    behind.__context__ = error  # a ring must not hold it up
+
+    with pytest.raises(InvalidArguments):
+        await drive_model([PiiMask()], Script([error]), model_call())
+
+    assert error.problems == ("[email] is no number",)
+    assert error.__notes__ == ["seen by [email]"]
+    assert "first [email]" in str(behind)
 
 
 # --- tools
