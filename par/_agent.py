@@ -31,7 +31,7 @@ from par._tool.tool import AgentTool
 from par.calls import RunResult, Settings, ToolCall, ToolPort
 from par.errors import DuplicateTool, UnknownModel, UsageError
 from par.messages import Message, Prompt, as_messages
-from par.outcomes import ToolOutcome
+from par.outcomes import Failed, ToolOutcome
 
 __all__ = ["Agent"]
 
@@ -217,7 +217,7 @@ class Agent(Generic[D, O]):
                 new,
                 earlier=tuple(messages),
                 timeout_s=timeout_s,
-                parent=outer.run_id,
+                parent=outer,
             )
             return cast("RunResult[O]", inner)  # the plan's output spec made the value
         host = _private_host()
@@ -341,7 +341,13 @@ async def _close(host: Host) -> None:
 
 
 async def _invoke_tool(call: ToolCall) -> ToolOutcome:
-    return await call.tool.invoke(call)
+    if call.malformed is None:
+        return await call.tool.invoke(call)
+    return Failed(
+        kind="invalid_arguments",
+        message=f"{call.name} was not called. The arguments are not a JSON object: {call.malformed[:80]!r}. "
+        "Send one object with double-quoted keys.",
+    )
 
 
 def _whole(name: str, value: int, *, least: int) -> None:

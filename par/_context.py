@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import Generic, Protocol, cast, final
+from typing import Generic, Protocol, TypeAlias, cast, final
 
 import anyio
 import anyio.from_thread
@@ -11,12 +11,12 @@ from typing_extensions import TypeVar
 from par._clock import Clock
 from par.events import Event, ToolProgress
 
-__all__ = ["ProgressSink", "RunContext", "RunPort"]
+__all__ = ["EventEmit", "RunContext", "RunPort"]
 
 D_co = TypeVar("D_co", covariant=True, default=object)
 D2 = TypeVar("D2")
 
-ProgressSink = Callable[[ToolProgress], Awaitable[None]]
+EventEmit: TypeAlias = Callable[[Event], Awaitable[None]]
 
 
 class RunPort(Protocol):
@@ -24,6 +24,8 @@ class RunPort(Protocol):
 
     @property
     def run_id(self) -> str: ...
+    @property
+    def root_run_id(self) -> str: ...
     @property
     def session_id(self) -> str: ...
     @property
@@ -39,7 +41,7 @@ class RunPort(Protocol):
 class _NoRun:
     """Stands in where a call is built by hand; what is emitted goes nowhere."""
 
-    run_id = session_id = agent_name = "detached"
+    run_id = root_run_id = session_id = agent_name = "detached"
     step = 0
     clock = Clock()
 
@@ -57,7 +59,7 @@ class RunContext(Generic[D_co]):
     ``deps`` is what the caller passed to ``run``. One context belongs to one call; do not keep it.
     """
 
-    __slots__ = ("_deadline", "_progress", "call_id", "deps", "idempotency_key", "port", "tool")
+    __slots__ = ("_deadline", "_emit", "call_id", "deps", "idempotency_key", "port", "tool")
 
     deps: D_co
 
@@ -69,7 +71,7 @@ class RunContext(Generic[D_co]):
         call_id: str = "",
         tool: str = "",
         idempotency_key: str = "",
-        progress: ProgressSink | None = None,
+        emit: EventEmit | None = None,
         deadline: float | None = None,
     ) -> None:
         self.deps = deps
@@ -80,7 +82,7 @@ class RunContext(Generic[D_co]):
         """The tool's name; empty outside a tool call."""
         self.idempotency_key = idempotency_key
         """The same for every attempt at this call, and different for every other: hand it to what you call."""
-        self._progress = progress
+        self._emit = emit
         self._deadline = deadline
 
     @staticmethod
@@ -94,8 +96,13 @@ class RunContext(Generic[D_co]):
         return self.port.run_id
 
     @property
+    def root_run_id(self) -> str:
+        """The id of the outermost run: of the one whose tools, and their tools, started this run."""
+        return self.port.root_run_id
+
+    @property
     def session_id(self) -> str:
-        """The session's id; the run's own id where no session was named."""
+        """The session's id; a fresh one where no session was named."""
         return self.port.session_id
 
     @property
@@ -127,7 +134,7 @@ class RunContext(Generic[D_co]):
         Raises:
             StoreError: if the store cannot take it.
         """
-        await self.port.emit(event)
+        await (self._emit or self.port.emit)(event)
 
     async def progress(self, message: str, fraction: float | None = None) -> None:
         """Tell those who watch the run how far this tool call is; ``fraction`` is 0 to 1.
@@ -138,21 +145,21 @@ class RunContext(Generic[D_co]):
         if fraction is not None and not 0 <= fraction <= 1:
             raise ValueError(f"fraction must be between 0 and 1, got {fraction}")
         event = ToolProgress(call_id=self.call_id, name=self.tool, message=message, fraction=fraction)
-        await (self._progress or self.emit)(event)
+        await self.emit(event)
 
     def progress_from_thread(self, message: str, fraction: float | None = None) -> None:
         """The same as ``progress``, for sync tools, which run in a worker thread."""
         anyio.from_thread.run(self.progress, message, fraction)
 
-    def with_progress(self, sink: ProgressSink) -> "RunContext[D_co]":
-        """Return this context with progress messages going to ``sink``."""
+    def with_emit(self, emit: EventEmit) -> "RunContext[D_co]":
+        """Return this context with the events that are told through it going to ``emit``."""
         return RunContext(
             self.deps,
             self.port,
             call_id=self.call_id,
             tool=self.tool,
             idempotency_key=self.idempotency_key,
-            progress=sink,
+            emit=emit,
             deadline=self._deadline,
         )
 
@@ -164,7 +171,7 @@ class RunContext(Generic[D_co]):
             call_id=self.call_id,
             tool=self.tool,
             idempotency_key=self.idempotency_key,
-            progress=self._progress,
+            emit=self._emit,
             deadline=anyio.current_effective_deadline(),
         )
 

@@ -57,6 +57,9 @@ class Store(Protocol):
     async def append(self, envelopes: Sequence[Envelope], /) -> None:
         """Store the events, in order; return when they are durable.
 
+        An event that is already stored, with the same number and id, is passed over: who was cancelled while
+        waiting may send it again. What was sent is stored or not, but nothing after it is stored without it.
+
         Raises:
             StoreError: if they could not be stored.
         """

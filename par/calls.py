@@ -7,7 +7,7 @@ import attrs
 from attrs import validators
 from typing_extensions import TypeVar
 
-from par._context import ProgressSink, RunContext
+from par._context import EventEmit, RunContext
 from par._json import Json, JsonObject
 from par.deltas import Emit, discard
 from par.errors import RunIncomplete
@@ -64,6 +64,11 @@ class Settings:
     tool_choice: ToolChoice = "auto"
     parallel_tool_uses: bool = True
     extra: JsonObject = attrs.Factory(dict[str, Json])
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("temperature", "top_p", "max_tokens", "seed"):
+            if isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be a number")
 
 
 @attrs.frozen(kw_only=True)
@@ -184,8 +189,8 @@ def no_tool(name: str, known: tuple[str, ...]) -> ToolPort:
 class ToolCall(Generic[A, R]):
     """One call of a tool. ``arguments`` are the model's; what a layer puts there is what the tool gets.
 
-    ``malformed`` holds the text of the arguments where it was no JSON object. ``progress`` is where the
-    tool's own progress messages go.
+    ``malformed`` holds the text of the arguments where it was no JSON object. Events that the
+    tool itself tells (its progress, its commands) go to ``emit``; ``None``: to the run.
     """
 
     id: str
@@ -194,7 +199,7 @@ class ToolCall(Generic[A, R]):
     malformed: str | None = None
     attempt: int = 1
     tool: ToolPort = attrs.field(factory=_NoTool, eq=False, repr=False, metadata=LOCAL)
-    progress: ProgressSink | None = attrs.field(default=None, eq=False, repr=False, metadata=LOCAL)
+    emit: EventEmit | None = attrs.field(default=None, eq=False, repr=False, metadata=LOCAL)
     ctx: RunContext[object] = attrs.field(factory=_detached, eq=False, repr=False, metadata=LOCAL)
 
 

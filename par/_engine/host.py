@@ -64,7 +64,7 @@ class Host:
         *,
         earlier: tuple[Message, ...],
         timeout_s: float | None,
-        parent: str | None = None,
+        parent: Run | None = None,
     ) -> RunResult[object]:
         """Run one turn of a session, after those that already wait to write it."""
         _refuse_to_wait_for_itself(session)
@@ -102,7 +102,7 @@ class Host:
                 yield stream
 
     def _begin(
-        self, plan: Plan, deps: object, session: Session, *, feed: Feed | None, parent: str | None = None
+        self, plan: Plan, deps: object, session: Session, *, feed: Feed | None, parent: Run | None = None
     ) -> Run:
         if self._closed is not None:
             raise UsageError(f"no run can start here: {self._closed}")

@@ -4,7 +4,7 @@ from par._engine.batch import run_tools
 from par._engine.model_step import ask_model
 from par._engine.run import Run
 from par.calls import ModelReply, RunCall, RunResult
-from par.errors import EmptyReply, InvalidReply, ReplyTruncated
+from par.errors import BudgetExhausted, EmptyReply, InvalidReply, ReplyTruncated
 from par.events import ReplyContinued, RunStarted
 from par.messages import Assistant, Text, User
 from par.outcomes import Handoff, NeedsApproval, ToolOutcome
@@ -27,7 +27,10 @@ async def react(call: RunCall) -> RunResult[object]:
     if run.listening:
         await run.emit(RunStarted(agent=plan.name, model=plan.model_name, input=call.input))
     while run.step < plan.max_steps:
-        reply = await _whole_reply(run, call)
+        try:
+            reply = await _whole_reply(run, call)
+        except BudgetExhausted as error:
+            return run.result("budget", cause=str(error))
         run.transcript.append(reply.message)
         uses = reply.message.tool_uses
         if not uses:

@@ -49,7 +49,7 @@ class RunHost(Protocol):
         *,
         earlier: tuple[Message, ...],
         timeout_s: float | None,
-        parent: str | None = None,
+        parent: "Run | None" = None,
     ) -> RunResult[object]: ...
 
 
@@ -68,6 +68,7 @@ class Run:
         "host",
         "models",
         "plan",
+        "root_run_id",
         "run_id",
         "scope",
         "session",
@@ -92,7 +93,7 @@ class Run:
         store: Store | None,
         feed: Feed | None,
         host: RunHost,
-        parent: str | None = None,
+        parent: "Run | None" = None,
     ) -> None:
         self._ordinal = 0
         self.clock = clock
@@ -104,10 +105,11 @@ class Run:
         self.host = host
         self.feed = feed
         self.run_id = ids.next()
+        self.root_run_id: str = self.run_id if parent is None else parent.root_run_id
         self._journal = (
             None
             if store is None and feed is None
-            else Journal(session, self.run_id, parent, store=store, feed=feed, clock=clock, ids=ids)
+            else Journal(session, self.run_id, parent and parent.run_id, store=store, feed=feed, clock=clock, ids=ids)
         )
         self.scope = anyio.CancelScope()
         self.cause: str | None = None

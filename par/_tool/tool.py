@@ -17,7 +17,7 @@ from par._tool.function import Function
 from par._tool.process import run_in_process
 from par._tool.signature import Signature
 from par.calls import ToolCall, ToolPort, ToolSpec
-from par.errors import CommandRefused, InvalidArguments, MissingDeps, ToolDefinitionError, ToolFailed
+from par.errors import CommandRefused, InvalidArguments, MissingDeps, StoreError, ToolDefinitionError, ToolFailed
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, ToolOutcome, Unknown
 
 __all__ = ["AgentTool", "SyncPolicy", "Tool"]
@@ -146,8 +146,6 @@ class Tool(Generic[D_contra, P, R]):
         Exceptions become ``Failed``; cancellation is never caught. The tool's ``timeout`` is enforced here:
         the outcome exists when the call has ended.
         """
-        if call.malformed is not None:
-            return _malformed(call)
         problems: list[str] = []
         arguments = self._signature.parameters.structure(call.arguments, "", problems)
         if problems:
@@ -164,6 +162,8 @@ class Tool(Generic[D_contra, P, R]):
             return self._late(limit_s, ended=not scope.cancelled_caught)
         except InvalidArguments as error:
             return _failed_arguments(error)
+        except StoreError:
+            raise  # what cannot be recorded must not go on, whatever the model would make of it
         except Exception as error:  # noqa: BLE001 # the boundary: what a tool raises is told to the model
             return _failure(call.name, _single(error))
 
@@ -188,7 +188,7 @@ class Tool(Generic[D_contra, P, R]):
         return TimedOut(after_s=after_s, message=message)
 
     async def _run(self, call: ToolCall[Mapping[str, object], object], arguments: dict[str, object]) -> object:
-        ctx = call.ctx if call.progress is None else call.ctx.with_progress(call.progress)
+        ctx = call.ctx if call.emit is None else call.ctx.with_emit(call.emit)
         body = self._body
         if body is None:
             self._body = body = self._compiled()
@@ -229,14 +229,6 @@ def _single(error: Exception) -> Exception:
         return error
     group = cast("ExceptionGroup[Exception]", error)  # it was caught as an Exception
     return _single(group.exceptions[0]) if len(group.exceptions) == 1 else group
-
-
-def _malformed(call: ToolCall[Mapping[str, object], object]) -> Failed:
-    text = (call.malformed or "")[:80]
-    return Failed(
-        kind="invalid_arguments",
-        message=f"{call.name} was not called. The arguments are not a JSON object: {text!r}. Send one object with double-quoted keys.",
-    )
 
 
 def _failed_arguments(error: InvalidArguments) -> Failed:

@@ -1,7 +1,6 @@
 """Read the command line, run what it asks for, and say in the exit code how that went."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
@@ -122,8 +121,6 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
         if (error.name or "").partition(".")[0] != "rich":
             raise
         raise MissingExtra("cli", "rich") from None
-    # the screen shows what is logged; without this, warnings would be printed between its lines
-    logging.getLogger("par").addHandler(logging.NullHandler())
     env = environment()
     out = Console(soft_wrap=True)
     if arguments.command == "audit":

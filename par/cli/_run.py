@@ -1,5 +1,6 @@
 """``par run`` and ``par demo``: an agent with the full chain and the bash tool, on a real folder."""
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,7 @@ import attrs
 from par import Agent, Runtime
 from par._ids import new_ulid
 from par.cli._screen import Screen
-from par.middleware import default_chain
+from par.middleware import Logging, default_chain
 from par.persistence import open_sqlite
 from par.tools.bash import Bash, Policy, Workspace
 
@@ -38,6 +39,11 @@ class RunOptions:
     timeout_s: float | None = None
 
 
+def _silent() -> logging.Logger:
+    # the screen shows the calls, and log lines would stand between its own; a logger of nobody's, so that none is changed
+    return logging.Logger("par.cli", logging.CRITICAL + 1)  # noqa: LOG001 # see above
+
+
 async def answer_question(options: RunOptions, screen: Screen) -> int:
     """Run the agent and verify its audit; return the exit code: 0 answered, 1 not, 3 the audit is broken."""
     if options.model.startswith("offline:"):
@@ -53,7 +59,7 @@ async def answer_question(options: RunOptions, screen: Screen) -> int:
             name="par",
             instructions=_INSTRUCTIONS,
             tools=[Bash(workspace, Policy.read_only())],
-            middleware=default_chain(),
+            middleware=default_chain(logging=Logging(logger=_silent())),
         )
         async with open_sqlite(options.audit) as store:
             async with (

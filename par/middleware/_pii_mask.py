@@ -6,13 +6,13 @@ from typing import ClassVar, Literal, TypeAlias, final
 
 import attrs
 
-from par._context import ProgressSink, RunContext
+from par._context import EventEmit, RunContext
 from par._pipeline.handler import ModelHandler, RunHandler, ToolHandler
 from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
 from par.deltas import discard
 from par.errors import ParError
-from par.events import PiiMasked, ToolProgress
+from par.events import CommandEnded, CommandStarted, Event, PiiMasked, ToolProgress
 from par.messages import Assistant, Message, Reasoning
 from par.middleware._checks import Field, choice
 from par.middleware._pii_detector import Detector
@@ -190,11 +190,11 @@ class PiiMask:
             arguments = masker.json_object(call.arguments, Counter())
         else:
             arguments = call.arguments if state.session is None else restore_object(state.session, call.arguments)
-        progress = _masked_progress(masker, call.progress or call.ctx.emit)
+        emit = _masked_emit(masker, call.emit or call.ctx.emit)
         if arguments is call.arguments:
-            call = attrs.evolve(call, progress=progress)
+            call = attrs.evolve(call, emit=emit)
         else:
-            call = attrs.evolve(call, progress=progress, arguments=arguments)
+            call = attrs.evolve(call, emit=emit, arguments=arguments)
         try:
             outcome = await call_next(call)
         except ParError as error:
@@ -221,12 +221,27 @@ async def _shown(stream: ReplyStream, masker: Masker, reply: ModelReply, found: 
     return message
 
 
-def _masked_progress(masker: Masker, sink: ProgressSink) -> ProgressSink:
-    async def masked(event: ToolProgress) -> None:
-        message = masker.text(event.message, Counter())
-        await sink(event if message is event.message else attrs.evolve(event, message=message))
+def _masked_emit(masker: Masker, emit: EventEmit) -> EventEmit:
+    async def masked(event: Event) -> None:
+        await emit(_masked_event(masker, event))
 
     return masked
+
+
+def _masked_event(masker: Masker, event: Event) -> Event:
+    """Mask what a tool tells of itself; other events are told by those who have masked them."""
+    found: Counter[str] = Counter()
+    if isinstance(event, ToolProgress):
+        message = masker.text(event.message, found)
+        return attrs.evolve(event, message=message) if found else event
+    if isinstance(event, CommandStarted):
+        command = masker.json_object(event.command, found)
+        argv = tuple([masker.text(part, found) for part in event.argv])
+        return attrs.evolve(event, command=command, argv=argv) if found else event
+    if isinstance(event, CommandEnded):
+        details = masker.json_object(event.details, found)
+        return attrs.evolve(event, details=details) if found else event
+    return event
 
 
 def _masked_outcome(masker: Masker, outcome: ToolOutcome, found: Counter[str]) -> ToolOutcome:

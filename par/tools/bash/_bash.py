@@ -120,7 +120,8 @@ class Bash:
             StoreError: if the record before the run cannot be written; nothing was run.
         """
         try:
-            output = await self.run(self._parse(call.arguments), ctx=call.ctx, call_id=call.id)
+            ctx = call.ctx if call.emit is None else call.ctx.with_emit(call.emit)
+            output = await self.run(self._parse(call.arguments), ctx=ctx, call_id=call.id)
         except CommandRefused as refused:
             return Failed(kind="refused", message=str(refused), error_type=refused.code)
         if output.timed_out:

@@ -74,3 +74,9 @@ def test_usage_adds_up():
     total = Usage(input_tokens=3, requests=1) + Usage(input_tokens=4, output_tokens=5, requests=1)
 
     assert (total.input_tokens, total.output_tokens, total.requests) == (7, 5, 2)
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "max_tokens", "seed"])
+def test_a_boolean_is_no_number_in_settings(name):
+    with pytest.raises(TypeError, match=name):
+        Settings(**{name: True})

@@ -66,3 +66,53 @@ async def test_the_outer_deadline_ends_the_inner_run():
     ends = [e.event for e in store.envelopes if isinstance(e.event, RunEnded)]
     assert result.stop_reason == "cancelled"
     assert [end.cause for end in ends] == ["cancelled from outside", "the deadline of 0.05 s"]
+
+
+async def test_all_runs_of_a_tree_know_its_root():
+    roots = []
+
+    @tool(effect="read")
+    async def leaf(ctx: RunContext) -> str:
+        """Tell the root."""
+        roots.append((ctx.root_run_id, ctx.run_id))
+        return "x"
+
+    low = Agent(ScriptedModel([call("leaf"), say("x")]), tools=[leaf])
+
+    @tool(effect="read")
+    async def ask(ctx: RunContext) -> str:
+        """Ask below."""
+        return (await low.run("go", parent=ctx)).output
+
+    result = await Agent(ScriptedModel([[call("ask"), call("leaf")], say("x")]), tools=[ask, leaf]).run("go")
+
+    assert {root for root, _ in roots} == {result.run_id}
+    assert len({run for _, run in roots}) == 2
+
+
+async def test_an_exhausted_budget_ends_the_run_with_what_there_is():
+    from par import wrap_model
+    from par.errors import BudgetExhausted
+
+    asked = 0
+
+    @wrap_model
+    async def two(call, call_next):
+        nonlocal asked
+        asked += 1
+        if asked > 2:
+            raise BudgetExhausted(kind="steps", limit=2, used=2, needed=1)
+        return await call_next(call)
+
+    @tool(effect="read")
+    async def leaf() -> str:
+        """Do nothing."""
+        return "x"
+
+    result = await Agent(ScriptedModel([call("leaf")] * 9), tools=[leaf], middleware=[two]).run("go")
+
+    assert (result.stop_reason, result.cause) == (
+        "budget",
+        str(BudgetExhausted(kind="steps", limit=2, used=2, needed=1)),
+    )
+    assert len(result.messages) == 5

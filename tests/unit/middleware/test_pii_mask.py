@@ -378,10 +378,10 @@ async def test_progress_is_masked_on_its_way():
         told.append(event.message)
 
     async def works(call):
-        await call.progress(ToolProgress(call_id="u1", name="lookup", message=f"asking {MAIL}"))
+        await call.emit(ToolProgress(call_id="u1", name="lookup", message=f"asking {MAIL}"))
         return Done("ok")
 
-    await drive_tool([PiiMask()], works, tool_call(progress=sink))
+    await drive_tool([PiiMask()], works, tool_call(emit=sink))
 
     assert told == ["asking [email]"]
 
@@ -390,7 +390,7 @@ async def test_progress_without_a_sink_is_an_event():
     port = Port()
 
     async def works(call):
-        await call.progress(ToolProgress(call_id="u1", name="lookup", message=f"asking {MAIL}"))
+        await call.emit(ToolProgress(call_id="u1", name="lookup", message=f"asking {MAIL}"))
         return Done("ok")
 
     await drive_tool([PiiMask()], works, tool_call(port))
@@ -667,3 +667,28 @@ async def test_data_that_hidden_characters_tear_apart_is_found_behind_sanitize()
     outcome = await drive_tool([PiiMask(), Sanitize()], Script([torn]), tool_call())
 
     assert outcome.content == "card [card]"
+
+
+async def test_the_record_of_a_command_is_masked_too():
+    from par.events import CommandEnded, CommandStarted
+
+    seen = []
+
+    async def sink(event):
+        seen.append(event)
+
+    async def works(call):
+        command = {"op": "grep", "pattern": MAIL}
+        await call.emit(CommandStarted(call_id="u1", op="grep", command=command, argv=("grep", MAIL), risk="low"))
+        await call.emit(
+            CommandEnded(
+                call_id="u1", op="grep", exit_code=0, duration_s=0.1, stdout_bytes=0, stderr_bytes=0, truncated=False,
+                details={"argv": [["grep", MAIL]]},
+            )
+        )  # fmt: skip
+        return Done("ok")
+
+    await drive_tool([PiiMask()], works, tool_call(emit=sink))
+
+    assert len(seen) == 2
+    assert MAIL not in repr(seen)

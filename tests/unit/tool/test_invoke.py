@@ -74,16 +74,6 @@ async def test_a_class_that_raises_whatever_it_likes_does_not_end_the_run():
     assert outcome.message == "take was not called. nasty: no."
 
 
-async def test_arguments_that_were_no_json_are_told_in_part():
-    call = ToolCall(id="1", name="weather", arguments={}, malformed="{'city': " + "x" * 500)
-
-    outcome = await weather.invoke(call)
-
-    assert outcome.kind == "invalid_arguments"
-    assert outcome.message.startswith("weather was not called. The arguments are not a JSON object: ")
-    assert len(outcome.message) < 250
-
-
 @pytest.mark.parametrize(
     ("error", "kind", "message", "retryable"),
     [
