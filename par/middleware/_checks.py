@@ -18,6 +18,7 @@ __all__ = [
     "optional_whole",
     "seconds",
     "seconds_by_name",
+    "seconds_or_zero",
     "whole",
 ]
 
@@ -56,6 +57,12 @@ def _whole(name: str, value: object, least: int) -> None:
 def seconds(_instance: object, field: Field, value: object) -> None:
     """Refuse what is no finite time above zero."""
     _seconds(field.name, value)
+
+
+def seconds_or_zero(_instance: object, field: Field, value: object) -> None:
+    """Refuse what is no finite time of at least zero."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != 0:
+        _seconds(field.name, value)
 
 
 def seconds_by_name(_instance: object, field: Field, value: object) -> None:

@@ -4,18 +4,22 @@ from typing import Protocol
 
 import attrs
 
-from par.middleware._checks import optional_count, seconds
+from par.middleware._checks import optional_count, seconds, seconds_or_zero
 
 __all__ = ["Limit", "RateBackend", "Reservation"]
 
 
 @attrs.frozen(kw_only=True)
 class Limit:
-    """So many requests and so many tokens in any ``per_s`` seconds; ``None`` leaves one of them free."""
+    """So many requests and so many tokens in any ``per_s`` seconds; ``None`` leaves one of them free.
+
+    A request that is not settled yet counts as if the provider had got it ``transit_s`` seconds after it was granted.
+    """
 
     requests: int | None = attrs.field(default=None, validator=optional_count)
     tokens: int | None = attrs.field(default=None, validator=optional_count)
     per_s: float = attrs.field(default=60.0, validator=seconds)
+    transit_s: float = attrs.field(default=0.0, validator=seconds_or_zero)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,7 +45,14 @@ class RateBackend(Protocol):
         ...
 
     async def settle(self, reservation: Reservation, *, requests: int, tokens: int) -> None:
-        """Replace what was reserved by what was really used, and wake who waits for the difference."""
+        """Replace what was reserved by what was really used, and wake who waits for the difference.
+
+        The provider has the request by now, so it leaves the window ``per_s`` seconds from now at the latest.
+        """
+        ...
+
+    async def learn(self, key: str, limit: Limit, *, requests: int | None, tokens: int | None) -> None:
+        """Take the provider's own limits under ``key`` where they are lower; ``None`` says that it did not tell."""
         ...
 
     async def hold(self, key: str, limit: Limit, *, seconds: float) -> None:

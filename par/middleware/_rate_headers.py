@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-__all__ = ["pause_from_headers"]
+__all__ = ["limit_from_headers", "pause_from_headers"]
 
 # Source: OpenAI writes x-ratelimit-remaining-requests and x-ratelimit-reset-requests ("6m0s"); Anthropic writes
 # anthropic-ratelimit-requests-remaining and anthropic-ratelimit-requests-reset (RFC 3339).
@@ -18,6 +18,7 @@ _PAIRS = tuple(
 )
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MOST_DIGITS = 16
 _LONGEST_S = 3600.0  # a header must not stop a service for a day
 
 
@@ -28,6 +29,15 @@ def pause_from_headers(headers: Mapping[str, str], now: datetime) -> float:
         if headers.get(remaining, "").strip() == "0":
             pause = max(pause, _seconds(headers.get(reset, "").strip(), now))
     return min(pause, _LONGEST_S)
+
+
+def limit_from_headers(headers: Mapping[str, str], kind: str) -> int | None:
+    """Return the provider's limit on ``requests`` or ``tokens``; ``None`` where it does not tell one."""
+    for name in (f"x-ratelimit-limit-{kind}", f"anthropic-ratelimit-{kind}-limit"):
+        text = headers.get(name, "").strip()
+        if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS and int(text) > 0:
+            return int(text)
+    return None
 
 
 def _seconds(text: str, now: datetime) -> float:

@@ -1,6 +1,7 @@
 """Keep within limits on requests, tokens and tool calls, waiting in line where that takes it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 import anyio
@@ -12,9 +13,9 @@ from par.calls import ModelCall, ModelReply, ToolCall
 from par.errors import AuthenticationFailed, ConnectionFailed, ModelError, RateLimited, RequestRejected
 from par.events import RateLimitWaited
 from par.messages import Assistant, Message, Reasoning, System, Text, ToolResults, ToolUse
-from par.middleware._checks import copied, counts, optional_count, optional_seconds, seconds, whole
+from par.middleware._checks import copied, counts, flag, optional_count, optional_seconds, seconds, whole
 from par.middleware._rate_backend import Limit, RateBackend, Reservation
-from par.middleware._rate_headers import pause_from_headers
+from par.middleware._rate_headers import limit_from_headers, pause_from_headers
 from par.middleware._rate_memory import MemoryRateBackend
 from par.middleware._timeout import Timeout
 from par.outcomes import Failed, ToolOutcome
@@ -23,6 +24,7 @@ __all__ = ["RateLimit"]
 
 _CHARS_PER_TOKEN = 4  # what English text comes to; the estimate is replaced by the real usage
 _SETTLE_S = 5.0
+_TRANSIT = 20  # the part of a window that a request may take to arrive
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -52,6 +54,13 @@ class RateLimit:
     """Calls in any ``per_s`` seconds by tool name; other tools are free."""
     reply_tokens: int = attrs.field(default=500, validator=whole)
     """Tokens to reserve for an answer whose call sets no ``max_tokens``."""
+    transit_s: float | None = attrs.field(default=None, validator=optional_seconds)
+    """The most seconds that a request may take to reach the provider, who counts it when it arrives. Until a request
+    is answered it is counted as that late, so that a slow one and a fast one after it never fall into one window.
+    ``None`` for a twentieth of ``per_s``: so at least 95 % of the rate can be used."""
+    learn: bool = attrs.field(default=True, validator=flag)
+    """Take a lower limit from the provider's headers (``x-ratelimit-limit-requests`` and its like), understood as by
+    ``per_s`` seconds."""
     backend: RateBackend = attrs.field(factory=MemoryRateBackend, repr=False)
     """Where the counts are kept."""
 
@@ -62,7 +71,11 @@ class RateLimit:
             raise ValueError(
                 "one of requests, tokens and tool_calls must be set: a limiter without limits does nothing"
             )
-        object.__setattr__(self, "_limit", Limit(requests=self.requests, tokens=self.tokens, per_s=self.per_s))
+        transit_s = self.per_s / _TRANSIT if self.transit_s is None else self.transit_s
+        if transit_s >= self.per_s:
+            raise ValueError(f"transit_s must be below per_s={self.per_s:g}, got {self.transit_s!r}")
+        limit = Limit(requests=self.requests, tokens=self.tokens, per_s=self.per_s, transit_s=transit_s)
+        object.__setattr__(self, "_limit", limit)
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
         """Answer the call once it is its turn; cancelled while waiting, it gives its place back.
@@ -82,13 +95,23 @@ class RateLimit:
             with anyio.move_on_after(_SETTLE_S, shield=True):
                 await self._refused(place, error)
             raise
+        except Exception:
+            with anyio.move_on_after(_SETTLE_S, shield=True):
+                await self.backend.settle(place, requests=1, tokens=estimate)  # it may have been worked on
+            raise
         usage = reply.usage
-        if usage.requests > 1 or (usage.total_tokens and self.tokens is not None):
-            tokens = usage.total_tokens or estimate
-            await self.backend.settle(place, requests=max(1, usage.requests), tokens=tokens)
-        if reply.headers and (pause := pause_from_headers(reply.headers, call.ctx.port.clock.now())) > 0:
-            await self.backend.hold("model", self._limit, seconds=pause)
+        await self.backend.settle(place, requests=max(1, usage.requests), tokens=usage.total_tokens or estimate)
+        if reply.headers:
+            await self._heed(reply.headers, call.ctx.port.clock.now())
         return reply
+
+    async def _heed(self, headers: Mapping[str, str], now: datetime) -> None:
+        if self.learn:
+            requests, tokens = limit_from_headers(headers, "requests"), limit_from_headers(headers, "tokens")
+            if requests is not None or tokens is not None:
+                await self.backend.learn("model", self._limit, requests=requests, tokens=tokens)
+        if (pause := pause_from_headers(headers, now)) > 0:
+            await self.backend.hold("model", self._limit, seconds=pause)
 
     async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:
         """Answer the call once it is its turn, or refuse it after ``max_wait_s``."""

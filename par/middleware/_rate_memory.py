@@ -42,11 +42,23 @@ class _Window:
         self.limit = limit
         self.queue: deque[_Waiter] = deque()
         self.held_until = -inf
+        self.told_requests: int | None = None
+        self.told_tokens: int | None = None
         self._granted: deque[_Entry] = deque()
         self._open: dict[int, _Entry] = {}
         self._requests = 0
         self._tokens = 0
         self._latest = -inf
+
+    @property
+    def most_requests(self) -> int | None:
+        """The lower one of the own limit and the provider's."""
+        return _lower(self.limit.requests, self.told_requests)
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The same for tokens."""
+        return _lower(self.limit.tokens, self.told_tokens)
 
     def expire(self, now: float) -> None:
         if now < self._latest:  # another event loop, whose clock starts elsewhere
@@ -66,8 +78,9 @@ class _Window:
     def delay(self, now: float, *, requests: int, tokens: int) -> float:
         """Return the seconds until there is room, as far as can be known now; 0 says that there is."""
         self.expire(now)
-        excess_requests = 0 if self.limit.requests is None else self._requests + requests - self.limit.requests
-        excess_tokens = 0 if self.limit.tokens is None else self._tokens + tokens - self.limit.tokens
+        most_requests, most_tokens = self.most_requests, self.most_tokens
+        excess_requests = 0 if most_requests is None else self._requests + requests - most_requests
+        excess_tokens = 0 if most_tokens is None else self._tokens + tokens - most_tokens
         free_at = self.held_until
         if excess_requests > 0 or excess_tokens > 0:
             for entry in self._granted:
@@ -79,13 +92,14 @@ class _Window:
         return max(0.0, free_at - now)
 
     def take(self, number: int, now: float, tokens: int) -> None:
-        entry = _Entry(number, now, tokens)
+        # the provider counts it when it arrives, which is later than now, by how much is told by its answer
+        entry = _Entry(number, now + self.limit.transit_s, tokens)
         self._granted.append(entry)
         self._open[number] = entry
         self._requests += 1
         self._tokens += tokens
 
-    def settle(self, number: int, requests: int, tokens: int) -> None:
+    def settle(self, number: int, now: float, requests: int, tokens: int) -> None:
         entry = self._open.pop(number, None)
         if entry is None:  # older than the window: it counts no more
             return
@@ -93,11 +107,16 @@ class _Window:
         self._tokens += tokens - entry.tokens
         entry.requests = requests
         entry.tokens = tokens
+        entry.at = min(entry.at, now)
         self.wake()
 
     def wake(self) -> None:
         if self.queue:
             self.queue[0].event.set()
+
+
+def _lower(own: int | None, told: int | None) -> int | None:
+    return own if own is None or told is None else min(own, told)
 
 
 @final
@@ -119,8 +138,8 @@ class MemoryRateBackend:
             RateLimited: if there will be none within ``max_wait_s``.
         """
         window = self._window(key, limit)
-        if limit.tokens is not None:
-            tokens = min(tokens, limit.tokens)  # more than a whole window: it needs an empty one
+        if window.most_tokens is not None:
+            tokens = min(tokens, window.most_tokens)  # more than a whole window: it needs an empty one
         now = anyio.current_time()
         if not window.queue and window.delay(now, requests=1, tokens=tokens) <= 0:
             return self._grant(key, window, now, tokens, waited_s=0.0)
@@ -155,7 +174,15 @@ class MemoryRateBackend:
         """Put the real numbers in place of the reserved ones; does not checkpoint."""
         window = self._windows.get(reservation.key)
         if window is not None:
-            window.settle(reservation.number, requests, tokens)
+            window.settle(reservation.number, anyio.current_time(), requests, tokens)
+
+    async def learn(self, key: str, limit: Limit, *, requests: int | None, tokens: int | None) -> None:
+        """Take the provider's own limits where they are lower; does not checkpoint."""
+        window = self._window(key, limit)
+        told = (requests or window.told_requests, tokens or window.told_tokens)
+        if told != (window.told_requests, window.told_tokens):
+            window.told_requests, window.told_tokens = told
+            window.wake()
 
     async def hold(self, key: str, limit: Limit, *, seconds: float) -> None:
         """Grant nothing for so many seconds; does not checkpoint."""
@@ -164,8 +191,10 @@ class MemoryRateBackend:
 
     def _window(self, key: str, limit: Limit) -> _Window:
         window = self._windows.get(key)
-        if window is None or window.limit != limit:
+        if window is None:
             window = self._windows[key] = _Window(limit)
+        elif window.limit != limit:
+            window.limit = limit  # what was granted was granted, whatever the limit was
         return window
 
     def _grant(self, key: str, window: _Window, now: float, tokens: int, *, waited_s: float) -> Reservation:

@@ -43,8 +43,9 @@ def virtual_time(request):
 class Port:
     """A run that remembers its events."""
 
-    def __init__(self, run_id="run-1", session_id="session-1"):
+    def __init__(self, run_id="run-1", session_id="session-1", root_run_id=None):
         self.run_id = run_id
+        self.root_run_id = root_run_id or run_id
         self.session_id = session_id
         self.agent_name = "tester"
         self.step = 1

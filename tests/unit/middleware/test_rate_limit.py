@@ -14,7 +14,7 @@ from par.errors import AuthenticationFailed, ImpossibleOrder, RateLimited, Strea
 from par.events import RateLimitWaited
 from par.messages import Assistant, System, Text, ToolResult, ToolResults, User
 from par.middleware import Limit, MemoryRateBackend, RateLimit, Timeout
-from par.middleware._rate_headers import pause_from_headers
+from par.middleware._rate_headers import limit_from_headers, pause_from_headers
 from par.outcomes import Done, Failed
 from par.usage import Usage
 
@@ -224,7 +224,8 @@ async def test_a_cancelled_call_keeps_what_it_may_have_used():
     with anyio.move_on_after(1):
         await drive_model([layer], Script([lambda call: anyio.sleep(100)]), model_call())
 
-    assert await times(layer, Script([reply("ok")]), 1) == [9]
+    # it was given up after a second, and may have reached the provider half a second after it began
+    assert await times(layer, Script([reply("ok")]), 1) == [9.5]
 
 
 async def test_nobody_polls():
@@ -294,6 +295,96 @@ async def test_limits_are_learned_from_headers():
     await drive_model([layer], Script([reply("ok", headers=headers)]), model_call())
 
     assert await times(layer, Script([reply("ok")]), 1) == [90]
+
+
+def slow_to_arrive(server, delays):
+    """A provider that counts a request when it arrives, which takes as long as is listed."""
+
+    async def model(call):
+        await anyio.sleep(delays.pop(0))
+        server.append(round(anyio.current_time(), 6))
+        await anyio.sleep(0.05)
+        return reply("ok")
+
+    return model
+
+
+async def test_a_slow_request_and_a_fast_one_after_it_never_meet_in_one_window():
+    arrived = []
+    layer = RateLimit(requests=1, per_s=10, transit_s=1)
+    model = slow_to_arrive(arrived, [0.4, 0.0, 0.9, 0.0])
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(drive_model, [layer], model, model_call())
+
+    gaps = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+    assert all(10 <= gap <= 10.1 for gap in gaps[::2])  # the answer has told when the slow one had arrived
+    assert min(gaps) >= 10
+
+
+async def test_a_request_without_an_answer_counts_as_late_as_it_may_arrive():
+    async def starts(**facts):
+        layer = RateLimit(requests=1, per_s=10, **facts)
+        passed = []
+        since = anyio.current_time()
+
+        async def endless(call):
+            passed.append(round(anyio.current_time() - since, 6))
+            await anyio.sleep(50)
+            return reply("ok")
+
+        with anyio.move_on_after(15):
+            async with anyio.create_task_group() as group:
+                for _ in range(2):
+                    group.start_soon(drive_model, [layer], endless, model_call())
+        return passed
+
+    assert await starts() == [0, 10.5]
+    assert await starts(transit_s=2) == [0, 12]
+
+
+LOWER = {"x-ratelimit-limit-requests": "2", "x-ratelimit-limit-tokens": "1000"}
+
+
+async def test_a_lower_limit_is_learned_from_headers():
+    answers = [reply("ok", headers=LOWER)]
+
+    assert await times(RateLimit(requests=100, per_s=10), Script(answers), 5) == [0, 0, 10, 10, 20]
+    assert await times(RateLimit(requests=1, per_s=10), Script(answers), 2) == [0, 10]
+    assert await times(RateLimit(requests=100, per_s=10, learn=False), Script(answers), 5) == [0] * 5
+
+
+async def test_a_lower_limit_of_tokens_is_learned_too():
+    answers = [reply("ok", headers=LOWER, usage=Usage(input_tokens=900, requests=1))]
+    layer = RateLimit(requests=None, tokens=10_000, per_s=10, reply_tokens=200)
+
+    assert await times(layer, Script(answers), 2) == [0, 10]
+
+
+async def test_what_was_granted_counts_against_a_limit_that_was_learned_later():
+    layer = RateLimit(requests=100, per_s=10)
+    await times(layer, Script([reply("ok")]), 5)
+    await times(layer, Script([reply("ok", headers=LOWER)]), 1)
+
+    assert await times(layer, Script([reply("ok")]), 1) == [10]
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "limit"),
+    [
+        (LOWER, "requests", 2),
+        (LOWER, "tokens", 1000),
+        ({"anthropic-ratelimit-tokens-limit": "80000"}, "tokens", 80_000),
+        ({}, "requests", None),
+        ({"x-ratelimit-limit-requests": "0"}, "requests", None),
+        ({"x-ratelimit-limit-requests": "-5"}, "requests", None),
+        ({"x-ratelimit-limit-requests": "many"}, "requests", None),
+        ({"x-ratelimit-limit-requests": "9" * 5000}, "requests", None),
+    ],
+)
+def test_limits_are_read_where_they_are_told(headers, kind, limit):
+    assert limit_from_headers(headers, kind) == limit
 
 
 NOW = datetime(2026, 11, 20, 10, 0, 0, tzinfo=UTC)
@@ -387,6 +478,9 @@ async def test_a_limiter_of_tools_alone_leaves_models_alone():
         ({"tool_calls": {"a": 0}}, "tool_calls"),
         ({"tool_calls": ["a"]}, "tool_calls"),
         ({"reply_tokens": -1}, "reply_tokens"),
+        ({"transit_s": 0}, "transit_s"),
+        ({"transit_s": 60}, "transit_s"),
+        ({"learn": 1}, "learn"),
         ({"requests": None}, "requests, tokens and tool_calls"),
     ],
 )
