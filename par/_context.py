@@ -153,6 +153,13 @@ class RunContext(Generic[D_co]):
 
     def with_emit(self, emit: EventEmit) -> "RunContext[D_co]":
         """Return this context with the events that are told through it going to ``emit``."""
+        return self._changed(emit, self._deadline)
+
+    def for_thread(self) -> "RunContext[D_co]":
+        """Return this context with the present deadline fixed, for use in a worker thread."""
+        return self._changed(self._emit, anyio.current_effective_deadline())
+
+    def _changed(self, emit: EventEmit | None, deadline: float | None) -> "RunContext[D_co]":
         return RunContext(
             self.deps,
             self.port,
@@ -160,19 +167,7 @@ class RunContext(Generic[D_co]):
             tool=self.tool,
             idempotency_key=self.idempotency_key,
             emit=emit,
-            deadline=self._deadline,
-        )
-
-    def for_thread(self) -> "RunContext[D_co]":
-        """Return this context with the present deadline fixed, for use in a worker thread."""
-        return RunContext(
-            self.deps,
-            self.port,
-            call_id=self.call_id,
-            tool=self.tool,
-            idempotency_key=self.idempotency_key,
-            emit=self._emit,
-            deadline=anyio.current_effective_deadline(),
+            deadline=deadline,
         )
 
     def with_deps_of(self, kind: type[D2]) -> "RunContext[D2]":
