@@ -1,5 +1,6 @@
 """The layers that come with par, each one object that wraps runs, model calls or tool calls."""
 
+from par.middleware._budget import Budget
 from par.middleware._cache import Cache
 from par.middleware._chain import default_chain
 from par.middleware._concurrency import Concurrency
@@ -16,6 +17,8 @@ from par.middleware._pii_phone import PhoneNumbers
 from par.middleware._pii_secrets import Secrets
 from par.middleware._pii_ssn import SocialSecurityNumbers
 from par.middleware._pii_vault import Vault
+from par.middleware._prices import Price
+from par.middleware._pricing import Pricing
 from par.middleware._rate_backend import Limit, RateBackend, Reservation
 from par.middleware._rate_limit import RateLimit
 from par.middleware._rate_memory import MemoryRateBackend
@@ -27,6 +30,7 @@ from par.middleware._timeout import Timeout
 from par.middleware._validation import Validation
 
 __all__ = [
+    "Budget",
     "Cache",
     "CardNumbers",
     "Concurrency",
@@ -43,6 +47,8 @@ __all__ = [
     "PatternDetector",
     "PhoneNumbers",
     "PiiMask",
+    "Price",
+    "Pricing",
     "RateBackend",
     "RateLimit",
     "Reservation",

@@ -12,8 +12,8 @@ from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, ToolCall
 from par.errors import AuthenticationFailed, ConnectionFailed, ModelError, RateLimited, RequestRejected
 from par.events import RateLimitWaited
-from par.messages import Assistant, Message, Reasoning, System, Text, ToolResults, ToolUse
 from par.middleware._checks import copied, counts, flag, optional_count, optional_seconds, seconds, whole
+from par.middleware._estimate import message_tokens
 from par.middleware._rate_backend import Limit, RateBackend, Reservation
 from par.middleware._rate_headers import limit_from_headers, pause_from_headers
 from par.middleware._rate_memory import MemoryRateBackend
@@ -22,7 +22,6 @@ from par.outcomes import Failed, ToolOutcome
 
 __all__ = ["RateLimit"]
 
-_CHARS_PER_TOKEN = 4  # what English text comes to; the estimate is replaced by the real usage
 _SETTLE_S = 5.0
 _TRANSIT = 20  # the part of a window that a request may take to arrive
 
@@ -146,23 +145,4 @@ class RateLimit:
             await self.backend.hold("model", self._limit, seconds=error.retry_after_s)
 
     def _estimate(self, call: ModelCall) -> int:
-        chars = sum(map(_chars, call.messages))
-        return chars // _CHARS_PER_TOKEN + (call.settings.max_tokens or self.reply_tokens)
-
-
-def _chars(message: Message) -> int:
-    if isinstance(message, System):
-        return len(message.text)
-    if isinstance(message, ToolResults):
-        return sum(len(result.content) for result in message.results)
-    if isinstance(message, Assistant):
-        return sum(len(_text_of(block)) for block in message.content)
-    return len(message.text)
-
-
-def _text_of(block: object) -> str:
-    if isinstance(block, (Text, Reasoning)):
-        return block.text
-    if isinstance(block, ToolUse):
-        return block.malformed or str(block.arguments)
-    return ""
+        return message_tokens(call) + (call.settings.max_tokens or self.reply_tokens)

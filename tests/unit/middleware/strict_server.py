@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
@@ -33,24 +33,19 @@ class StrictServer:
             self.accepted.append(now)
             left = self.limit - len(window)
             reset = window[0] + self.per_s - now
-            return (
-                "200 OK",
-                f"x-ratelimit-limit-requests: {self.limit}\r\nx-ratelimit-remaining-requests: {left}\r\n"
-                f"x-ratelimit-reset-requests: {math.ceil(reset * 1000)}ms\r\n",
-            )
+            told = {"limit": self.limit, "remaining": left, "reset": f"{math.ceil(reset * 1000)}ms"}
+            return "200 OK", "".join(f"x-ratelimit-{name}-requests: {value}\r\n" for name, value in told.items())
         self.refused.append(now)
         return "429 Too Many Requests", f"retry-after-ms: {math.ceil((window[0] + self.per_s - now) * 1000)}\r\n"
 
     async def serve(self, stream):
         async with stream:
             buffered = BufferedByteReceiveStream(stream)
-            try:
+            with suppress(anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
                 while True:
                     await buffered.receive_until(b"\r\n\r\n", 4096)
                     status, headers = self._answer()
                     await stream.send(f"HTTP/1.1 {status}\r\n{headers}content-length: 2\r\n\r\nok".encode())
-            except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
-                pass
 
     @asynccontextmanager
     async def listening(self):

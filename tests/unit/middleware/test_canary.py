@@ -18,12 +18,15 @@ from par.errors import ImpossibleOrder, Overloaded, RequestRejected
 from par.events import Envelope
 from par.messages import Assistant, Reasoning, Text, ToolResult, ToolResults, ToolUse, User
 from par.middleware import (
+    Budget,
     Cache,
     Concurrency,
     Fallback,
     JsonFormatter,
     Logging,
     PiiMask,
+    Price,
+    Pricing,
     RateLimit,
     Retry,
     Sanitize,
@@ -150,6 +153,8 @@ def members(mode, records, other):
         PiiMask: PiiMask(mode=mode, vault=Vault(rng=Random(3))),
         Sanitize: Sanitize(mark="always"),
         Cache: Cache(),
+        Budget: Budget(steps=9, tokens=10**6),
+        Pricing: Pricing(prices={"leaky": Price(input=1, output=1)}),
         Concurrency: Concurrency(models=1, tools=1, per_tool={"lookup": 1}),
         Fallback: Fallback(models=[other], on=(Overloaded,)),
         ThinkTagStrip: ThinkTagStrip(keep=True),

@@ -14,11 +14,14 @@ from par._pipeline.onion import HOOKS
 from par.errors import ModelTimedOut, Overloaded, RateLimited, ToolFailed
 from par.messages import Text
 from par.middleware import (
+    Budget,
     Cache,
     Concurrency,
     Fallback,
     Logging,
     PiiMask,
+    Price,
+    Pricing,
     RateLimit,
     Retry,
     Sanitize,
@@ -179,6 +182,18 @@ PROOFS: dict[type, dict[str, Proof]] = {
                 and all("[removed: " in result.content for result in seen.tool_results)
             ),
             {"tool_body": lambda: gives_orders},
+        )
+    },
+    Budget: {
+        "model": Proof(
+            lambda path: Budget(steps=model_calls(path) - 1),
+            lambda seen: getattr(seen.last, "stop_reason", "") == "budget",
+        )
+    },
+    Pricing: {
+        "model": Proof(
+            lambda path: Pricing(prices={"scene": Price(input=10**6, output=10**6)}),
+            lambda seen: finished(seen) and seen.last.usage.cost_micro == 15 * model_calls(seen.path),
         )
     },
     Cache: {

@@ -1,6 +1,7 @@
 """RateLimit lets calls through in order and in time, counts what was really used, and gives up when told to."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -318,7 +319,7 @@ async def test_a_slow_request_and_a_fast_one_after_it_never_meet_in_one_window()
         for _ in range(4):
             group.start_soon(drive_model, [layer], model, model_call())
 
-    gaps = [later - earlier for earlier, later in zip(arrived, arrived[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(arrived)]
     assert all(10 <= gap <= 10.1 for gap in gaps[::2])  # the answer has told when the slow one had arrived
     assert min(gaps) >= 10
 

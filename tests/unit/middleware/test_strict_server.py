@@ -27,12 +27,11 @@ def test_after_the_first_learning_nothing_is_refused_and_the_rate_is_used(backen
                 learned.append(anyio.current_time() + WINDOW_S)  # who was refused has come back by then
 
     async def main():
-        async with server.listening() as port, HttpModel(port) as model:
-            async with anyio.create_task_group() as group:
-                for _ in range(50):
-                    group.start_soon(work, model)
-                await anyio.sleep(WINDOW_S * (ROUNDS + 2.5))
-                group.cancel_scope.cancel()
+        async with server.listening() as port, HttpModel(port) as model, anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(work, model)
+            await anyio.sleep(WINDOW_S * (ROUNDS + 2.5))
+            group.cancel_scope.cancel()
 
     anyio.run(main, backend=backend)
 
