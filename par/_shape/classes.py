@@ -22,6 +22,8 @@ _Read: TypeAlias = Callable[[object, Known], Shape]
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
+_FACTORY = cast("type[object]", attrs.Factory)  # its stub calls it a function, but it is a class
+
 
 def json_default(value: object) -> tuple[bool, object]:
     """Tell whether a default can be shown in a schema, and return it."""
@@ -62,7 +64,7 @@ def _attrs_fields(kind: type, hints: dict[str, object], read: Callable[[object],
         if not attribute.init:
             continue
         has_default = attribute.default is not attrs.NOTHING
-        plain = has_default and not isinstance(attribute.default, attrs.Factory)  # type: ignore[arg-type] # Factory is a class at run time
+        plain = has_default and not isinstance(attribute.default, _FACTORY)
         shown, default = json_default(attribute.default) if plain else (False, None)
         fields.append(
             Field(
