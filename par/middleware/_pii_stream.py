@@ -19,6 +19,8 @@ _GAP = " \u00a0\u2009\u202f"
 _GROUP = re.compile(r"[+(]?[0-9A-Z][0-9A-Z().\-/\u2010-\u2013]{0,34}|[0-9().+\-/]{1,6}")
 # every hit of the built-in detectors has a digit, an @ or a long word in it, or begins a PEM block
 _SUSPECT = re.compile(r"[0-9@]|-----|[!-~]{16}")
+# a whole word that no hit can have in it, and the beginning of another: what most pieces of most streams come to
+_PLAIN = re.compile(r"((?:[A-Za-z,.;:!?']{0,12}[a-z][,.;:!?]?[ \n])?)[A-Za-z]{0,15}")
 _CHAIN_CHARS = 72  # longer than any hit with spaces in it
 _CONTEXT = 64
 
@@ -27,11 +29,12 @@ _CONTEXT = 64
 class StreamMask:
     """Masks one text that comes in pieces: what may still become a hit is kept back, all else goes on at once."""
 
-    __slots__ = ("_done", "_limit", "_masker", "_token", "edits", "text")
+    __slots__ = ("_done", "_limit", "_masker", "_plain", "_token", "edits", "text")
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._limit = masker.finder.longest
+        self._plain = masker.finder.longest_own == 0 and self._limit > _CHAIN_CHARS
         self.text = ""
         """All that came in, as it was."""
         self.edits: list[Edit] = []
@@ -42,6 +45,15 @@ class StreamMask:
     def feed(self, piece: str) -> str:
         """Take some more text; return what may be shown now, possibly nothing."""
         before = len(self.text)
+        done = self._done
+        if done == self._token and self._plain:
+            pending = self.text[done:] + piece
+            plain = _PLAIN.fullmatch(pending)
+            if plain is not None:
+                self.text += piece
+                shown = plain[1]
+                self._done = self._token = done + len(shown)
+                return shown
         self.text += piece
         for match in _BREAK.finditer(piece):
             self._token = before + match.end()
