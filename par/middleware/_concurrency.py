@@ -90,7 +90,7 @@ async def _placed(place: Place, call: Req, call_next: Handler[Req, Resp]) -> Res
         answer = await call_next(call)
     except Exception:
         CURRENT_PLACE.reset(token)
-        await place.leave()
+        await place.leave()  # noqa: ASYNC120 # cancelled here, the cancellation is what counts
         raise
     except BaseException:
         CURRENT_PLACE.reset(token)

@@ -39,8 +39,8 @@ class StreamMask:
         """All that came in, as it was."""
         self.edits: list[Edit] = []
         """What was replaced in it so far."""
-        self._done = 0
-        self._token = 0
+        self._done: int = 0
+        self._token: int = 0
 
     def feed(self, piece: str) -> str:
         """Take some more text; return what may be shown now, possibly nothing."""
