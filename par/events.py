@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import attrs
 
 from par._json import Json, JsonObject
+from par.errors import ParError
 from par.messages import Assistant, Message, OutcomeKind
 from par.states import TaskState
 from par.usage import Usage
@@ -44,7 +45,10 @@ FinishReason: TypeAlias = Literal["stop", "tool_uses", "length", "content_filter
 
 @attrs.frozen(kw_only=True)
 class ErrorInfo:
-    """An error as a value: its class and its sentence."""
+    """An error as a value: its class and its sentence.
+
+    ``message`` is empty for exceptions that are none of par's: nobody has masked what stands in them.
+    """
 
     type: str
     message: str
@@ -52,7 +56,7 @@ class ErrorInfo:
     @classmethod
     def of(cls, error: BaseException) -> "ErrorInfo":
         """Describe ``error``."""
-        return cls(type=type(error).__name__, message=str(error))
+        return cls(type=type(error).__name__, message=str(error) if isinstance(error, ParError) else "")
 
 
 @attrs.frozen(kw_only=True)

@@ -43,8 +43,8 @@ class Budget:
     Each call first reserves what it may cost: its messages and tools at four characters a token, and ``max_tokens``
     of its settings, or ``reply_tokens``, for the answer. The real usage then takes that place. So calls at the same
     time never share the same room, and the ceiling is kept as far as the estimate is: set ``max_tokens``, and only
-    input that has more tokens than its length tells can lead beyond it, by one call at most. A call that finds no
-    room does not wait for others to need less than they reserved.
+    input that has more tokens than its length tells can lead beyond it, each call at work by its own error. A call
+    that finds no room does not wait for others to need less than they reserved.
 
     A call that was refused by the provider costs a step and no tokens; one that broke off or was cancelled keeps what
     it reserved, for it may have been charged.

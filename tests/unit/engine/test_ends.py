@@ -213,3 +213,17 @@ async def test_an_impossible_time_limit_is_refused(timeout_s):
 async def test_run_sync_inside_an_event_loop_says_what_to_write():
     with pytest.raises(UsageError, match="await agent.run"):
         Agent(ScriptedModel([say("x")])).run_sync("go")
+
+
+async def test_the_text_of_a_foreign_error_stays_out_of_the_record():
+    async def broken(call):
+        raise LookupError("no such user: ann@example.org")
+
+    store = MemoryStore()
+    async with Runtime(store=store) as runtime:
+        with pytest.raises(LookupError, match="ann@example.org"):
+            await runtime.run(Agent(broken), "go")
+
+    end = the_end(store)
+    assert (end.error.type, end.error.message) == ("LookupError", "")
+    assert "ann@example.org" not in repr(store.envelopes)
