@@ -254,6 +254,7 @@ def test_an_interrupt_ends_the_run_and_the_program(repository, home):
     script = (
         "import signal, os, threading\n"
         "from par.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a parent in the background ignores it
         "threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "raise SystemExit(main(['run', 'x', '--model', 'openai:gpt-5']))\n"
     )

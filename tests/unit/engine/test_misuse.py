@@ -265,7 +265,7 @@ def test_an_interrupt_of_the_keyboard_ends_a_script_after_the_clean_up(backend, 
     script = tmp_path / "script.py"
     script.write_text(
         textwrap.dedent("""
-            import sys, anyio
+            import signal, sys, anyio
             from par import Agent, tool
             from par.testing import ScriptedModel, call, say
 
@@ -282,6 +282,7 @@ def test_an_interrupt_of_the_keyboard_ends_a_script_after_the_clean_up(backend, 
                 return x
 
             agent = Agent(ScriptedModel([call("careful", x=1), say("x")]), tools=[careful])
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background ignores it
             agent.run_sync("go", backend=sys.argv[1])
             """)
     )
