@@ -136,7 +136,11 @@ class ModelCall:
 
 @attrs.frozen(kw_only=True)
 class ModelReply:
-    """A model's whole answer. ``headers`` are the facts that the provider sent about limits, by name."""
+    """A model's whole answer.
+
+    ``headers`` are the facts that the provider sent about limits, by name; ``attempts`` is how many times the
+    call was made before there was an answer.
+    """
 
     message: Assistant
     finish: FinishReason = "stop"
@@ -144,6 +148,7 @@ class ModelReply:
     model: str = ""
     request_id: str | None = None
     headers: dict[str, str] = attrs.Factory(dict[str, str])
+    attempts: int = 1
 
 
 class ToolPort(Protocol):

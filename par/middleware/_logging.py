@@ -101,7 +101,9 @@ class Logging:
         finally:
             CURRENT.reset(token)
         if self._wanted("answered"):
-            fields = _fields("model", call.model, call.ctx, since, "answered", attempt=call.attempt)
+            fields = _fields(
+                "model", call.model, call.ctx, since, "answered", attempt=max(call.attempt, reply.attempts)
+            )
             if self.content:
                 fields["par_request"] = to_json(call.messages[-1]) if call.messages else None
                 fields["par_response"] = to_json(reply.message)

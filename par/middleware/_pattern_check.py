@@ -13,7 +13,7 @@ _MOST_CHARS = 2_000  # longer ones are not written by hand, and take long to try
 def checked_pattern(field: str, pattern: str, flags: int) -> re.Pattern[str]:
     """Return the compiled pattern.
 
-    Two things are refused as taking for ever: a group that repeats without a bound inside a repetition without a
+    Three things are refused as taking for ever: a reference back to a group, by its form; a group that repeats without a bound inside a repetition without a
     bound, by its form; and whatever takes more than quadratic time on texts made of the pattern's own characters, by
     trial.
 
@@ -29,6 +29,8 @@ def checked_pattern(field: str, pattern: str, flags: int) -> re.Pattern[str]:
         raise ValueError(f"{field} is not a regular expression: {error}") from error
     if compiled.search("") is not None:
         raise ValueError(f"{field} matches the empty text, so it would match everywhere")
+    if any(_BACK.match(token) for token in _tokens(pattern)):
+        raise ValueError(f"{field} refers back to a group, which can take for ever: write it without")
     if _nests_repeats(pattern):
         raise ValueError(f"{field} repeats a group that repeats without a bound, which can take for ever: bound it")
     if takes_too_long(compiled, list(_tokens(pattern))):
@@ -40,6 +42,9 @@ def checked_pattern(field: str, pattern: str, flags: int) -> re.Pattern[str]:
 
 
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?[^:=!<)]*[:=!<]?)?|\)|[*+]|\{\d*,?\d*\}|.", re.DOTALL)
+
+
+_BACK = re.compile(r"\\[1-9]|\(\?P=")
 
 
 def _nests_repeats(pattern: str) -> bool:

@@ -106,7 +106,7 @@ class Retry:
             call = attrs.evolve(call, emit=_watched(emit, tally))
         while True:
             try:
-                return await call_next(call)
+                reply = await call_next(call)
             except TransientModelError as error:
                 if not self._may_repeat(tally, call.ctx):
                     error.attempts = tally.attempt
@@ -116,6 +116,8 @@ class Retry:
             except ModelError as error:
                 error.attempts = tally.attempt
                 raise
+            else:
+                return reply if tally.attempt == 1 else attrs.evolve(reply, attempts=tally.attempt)
             await self._pause(call.ctx, tally.attempt, delay, reason)
             if tally.shown:
                 await emit(StreamRestarted(reason=reason))

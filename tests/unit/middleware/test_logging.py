@@ -313,3 +313,11 @@ def test_illegal_values_are_refused_by_name(field, value):
 def test_logging_must_stand_outside_of_the_mask():
     with pytest.raises(ImpossibleOrder, match=r"Logging.*PiiMask"):
         check_order([PiiMask(), Logging()])
+
+
+async def test_the_number_of_attempts_is_that_of_the_answer(logger, kept):
+    await drive_model(
+        [Logging(logger=logger), Retry(attempts=3, base_s=0.001)], Script([Overloaded(), reply("ok")]), model_call()
+    )
+
+    assert kept.records[0].par_attempt == 2

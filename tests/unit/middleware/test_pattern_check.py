@@ -61,3 +61,14 @@ def test_all_who_take_patterns_check_them():
         PatternDetector("own", "(a|a)*b")
     with pytest.raises(ValueError, match=r"patterns\['own'\]"):
         Sanitize(patterns={"own": "(a|a)*b"})
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)\1+b", r"(?P<x>a+)(?P=x)+b"])
+def test_a_reference_back_is_refused(pattern):
+    with pytest.raises(ValueError, match="refers back"):
+        checked_pattern("patterns", pattern, 0)
+
+
+@pytest.mark.parametrize("pattern", [r"a\\1", r"[\1]x", r"id \d+"])
+def test_what_only_looks_like_a_reference_is_not(pattern):
+    assert checked_pattern("patterns", pattern, 0).pattern == pattern
