@@ -25,7 +25,8 @@ from par._engine.stream import RunStream
 from par._explain import explain
 from par._ids import new_ulid
 from par._pipeline.handler import ModelHandler
-from par._pipeline.middleware import Middleware, middleware_name
+from par._pipeline.middleware import Middleware
+from par._pipeline.naming import name_of
 from par._pipeline.onion import check_order, compose, model_layers, run_layers, tool_layers
 from par._tool.tool import AgentTool
 from par.calls import RunResult, Settings, ToolCall, ToolPort
@@ -147,7 +148,7 @@ class Agent(Generic[D, O]):
         self._plan = Plan(
             name=name,
             model=_model(model),
-            model_name=model if isinstance(model, str) else _name_of(model),
+            model_name=model if isinstance(model, str) else name_of(model),
             instructions=cast("Instructions", instructions),  # called with the context of this agent's own deps
             tools=cast("dict[str, ToolPort]", self._tools),  # what the engine needs of them
             specs=tuple(tool.spec for tool in self._tools.values()),
@@ -365,7 +366,7 @@ def _by_name(tools: Sequence[AgentTool[D]]) -> dict[str, AgentTool[D]]:
     for tool in tools:
         spec = getattr(tool, "spec", None)
         if spec is None:
-            raise TypeError(f"{middleware_name(tool)} is no tool: decorate the function with @tool")
+            raise TypeError(f"{name_of(tool)} is no tool: decorate the function with @tool")
         if tool.spec.name in named:
             raise DuplicateTool(tool.spec.name)
         named[tool.spec.name] = tool
@@ -380,11 +381,3 @@ def _model(model: ModelHandler | str) -> ModelHandler | str:
     elif not callable(model):
         raise TypeError(f"model is a string or a callable, got {type(model).__name__}")
     return model
-
-
-def _name_of(model: object) -> str:
-    for attribute in ("name", "__name__"):
-        name = getattr(model, attribute, None)
-        if isinstance(name, str):
-            return name
-    return type(model).__name__

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from par._engine.plan import Plan
-from par._pipeline.middleware import Middleware, middleware_name
+from par._pipeline.middleware import Middleware
+from par._pipeline.naming import name_of
 from par._pipeline.onion import HOOKS
 
 __all__ = ["explain"]
@@ -39,4 +40,4 @@ def _tool_line(plan: Plan, name: str) -> str:
 def _layer_line(member: Middleware) -> str:
     held = getattr(member, "holds_back", 0)
     holds = f", holds back up to {held} characters of streamed text" if isinstance(held, int) and held > 0 else ""
-    return middleware_name(member) + holds
+    return name_of(member) + holds

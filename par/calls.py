@@ -29,6 +29,7 @@ __all__ = [
     "ToolChoice",
     "ToolPort",
     "ToolSpec",
+    "checked_reply",
 ]
 
 A = TypeVar("A", default=Mapping[str, object])
@@ -149,6 +150,17 @@ class ModelReply:
     request_id: str | None = None
     headers: dict[str, str] = attrs.Factory(dict[str, str])
     attempts: int = 1
+
+
+def checked_reply(reply: object) -> ModelReply:
+    """Return what a model or a layer answered.
+
+    Raises:
+        TypeError: if it is no reply, which is a mistake of the program.
+    """
+    if not isinstance(reply, ModelReply):
+        raise TypeError(f"a model and its layers return a ModelReply, one returned {type(reply).__name__}")
+    return reply
 
 
 class ToolPort(Protocol):

@@ -1,5 +1,7 @@
 """The ReAct loop: ask the model, run the tools it asks for, ask again, until it has answered."""
 
+import attrs
+
 from par._engine.batch import run_tools
 from par._engine.model_step import ask_model
 from par._engine.run import Run
@@ -69,14 +71,7 @@ async def _whole_reply(run: Run, call: RunCall) -> ModelReply:
         return reply
     others = tuple(block for block in reply.message.content if not isinstance(block, Text))
     message = Assistant((Text("".join(pieces) + reply.message.text), *others))
-    return ModelReply(
-        message=message,
-        finish=reply.finish,
-        usage=reply.usage,
-        model=reply.model,
-        request_id=reply.request_id,
-        headers=reply.headers,
-    )
+    return attrs.evolve(reply, message=message)
 
 
 def _answer(run: Run, reply: ModelReply) -> object:

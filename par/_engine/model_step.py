@@ -3,7 +3,7 @@
 from par._context import RunContext
 from par._engine.run import Run
 from par._engine.steps import Step
-from par.calls import ModelCall, ModelReply, RunCall
+from par.calls import ModelCall, ModelReply, RunCall, checked_reply
 from par.deltas import Emit
 from par.events import ErrorInfo, ModelAttempted, ModelCallEnded, ModelCallStarted
 from par.messages import Message, System
@@ -60,7 +60,7 @@ def _text(instructions: object) -> str:
 async def call_model(run: Run, call: ModelCall) -> ModelReply:
     """Pass a call through the onion, with an event before it and one after it."""
     if not run.listening:
-        return _checked(await run.plan.model_handler(call))
+        return checked_reply(await run.plan.model_handler(call))
     call_id = call.ctx.call_id
     started = run.clock.steady_s()
     begun = False
@@ -69,7 +69,7 @@ async def call_model(run: Run, call: ModelCall) -> ModelReply:
             ModelCallStarted(call_id=call_id, model=call.model, messages=len(call.messages), tools=len(call.tools))
         )
         begun = True
-        reply = _checked(await run.plan.model_handler(call))
+        reply = checked_reply(await run.plan.model_handler(call))
     except BaseException as error:
         if begun or not isinstance(error, Exception):  # else the beginning was refused, and has no end
             duration_s = run.clock.steady_s() - started
@@ -93,10 +93,10 @@ async def attempt_model(call: ModelCall) -> ModelReply:
     run = Run.of(call.ctx)
     model = run.plan.model if not isinstance(run.plan.model, str) else run.models.resolve(run.plan.model)
     if not run.listening:
-        return _checked(await model(call))
+        return checked_reply(await model(call))
     started = run.clock.steady_s()
     try:
-        reply = _checked(await model(call))
+        reply = checked_reply(await model(call))
     except BaseException as error:
         run.tell(
             ModelAttempted(
@@ -120,10 +120,4 @@ async def attempt_model(call: ModelCall) -> ModelReply:
             request_id=reply.request_id,
         )
     )
-    return reply
-
-
-def _checked(reply: object) -> ModelReply:
-    if not isinstance(reply, ModelReply):
-        raise TypeError(f"a model and its layers return a ModelReply, one returned {type(reply).__name__}")
     return reply

@@ -7,6 +7,7 @@ import attrs
 from attrs import validators
 
 from par._pipeline.handler import ModelHandler, RunHandler, ToolHandler
+from par._pipeline.naming import name_of
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
 from par.outcomes import ToolOutcome
 
@@ -16,7 +17,6 @@ __all__ = [
     "WrapsModel",
     "WrapsRun",
     "WrapsTool",
-    "middleware_name",
     "wrap_model",
     "wrap_run",
     "wrap_tool",
@@ -64,27 +64,15 @@ class Order:
     """Those that must come earlier in the list."""
 
 
-def middleware_name(middleware: object) -> str:
-    """Return the name by which errors and ``explain`` speak of a middleware."""
-    name = getattr(middleware, "name", None)
-    return name if isinstance(name, str) else type(middleware).__name__
-
-
 _RunFunction: TypeAlias = Callable[[RunCall, RunHandler], Awaitable[RunResult[object]]]
 _ModelFunction: TypeAlias = Callable[[ModelCall, ModelHandler], Awaitable[ModelReply]]
 _ToolFunction: TypeAlias = Callable[[ToolCall, ToolHandler], Awaitable[ToolOutcome]]
 
 
-def _name_of(function: object) -> str:
-    if not callable(function) or isinstance(function, type):
-        raise TypeError(f"a middleware is made of an async function (call, call_next), not of {function!r}")
-    return getattr(function, "__name__", type(function).__name__)
-
-
 @final
 class _RunFunctionMiddleware:
     def __init__(self, function: _RunFunction) -> None:
-        self.name = _name_of(function)
+        self.name = name_of(function)
         self._function = function
 
     async def wrap_run(self, call: RunCall, call_next: RunHandler, /) -> RunResult[object]:
@@ -94,7 +82,7 @@ class _RunFunctionMiddleware:
 @final
 class _ModelFunctionMiddleware:
     def __init__(self, function: _ModelFunction) -> None:
-        self.name = _name_of(function)
+        self.name = name_of(function)
         self._function = function
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
@@ -104,7 +92,7 @@ class _ModelFunctionMiddleware:
 @final
 class _ToolFunctionMiddleware:
     def __init__(self, function: _ToolFunction) -> None:
-        self.name = _name_of(function)
+        self.name = name_of(function)
         self._function = function
 
     async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:

@@ -7,7 +7,8 @@ from typing import cast
 from typing_extensions import TypeVar
 
 from par._pipeline.handler import Handler, Layer, ModelLayer, RunLayer, ToolLayer
-from par._pipeline.middleware import Middleware, Order, middleware_name
+from par._pipeline.middleware import Middleware, Order
+from par._pipeline.naming import name_of
 from par.errors import ImpossibleOrder
 
 __all__ = ["check_order", "compose", "model_layers", "run_layers", "tool_layers"]
@@ -59,17 +60,17 @@ def _check_hooks(member: object) -> None:
             f"the function {member.__name__} is no middleware: decorate it with one of @{', @'.join(HOOKS)}"
         )
     if not has_hook:
-        raise TypeError(f"{middleware_name(member)} is no middleware: {_HOW}")
+        raise TypeError(f"{name_of(member)} is no middleware: {_HOW}")
 
 
 def _check_one(order: Order, member: Middleware, *, before: Iterable[Middleware], after: Iterable[Middleware]) -> None:
-    name = middleware_name(member)
+    name = name_of(member)
     for other in before:
         if isinstance(other, order.outside_of):
-            raise ImpossibleOrder(outer=name, inner=middleware_name(other), declared_by=name)
+            raise ImpossibleOrder(outer=name, inner=name_of(other), declared_by=name)
     for other in after:
         if isinstance(other, order.inside_of):
-            raise ImpossibleOrder(outer=middleware_name(other), inner=name, declared_by=name)
+            raise ImpossibleOrder(outer=name_of(other), inner=name, declared_by=name)
 
 
 def run_layers(chain: Sequence[Middleware]) -> list[RunLayer]:

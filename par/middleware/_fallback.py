@@ -8,7 +8,8 @@ import attrs
 
 from par._pipeline.handler import ModelHandler
 from par._pipeline.middleware import Order
-from par.calls import ModelCall, ModelReply
+from par._pipeline.naming import name_of
+from par.calls import ModelCall, ModelReply, checked_reply
 from par.deltas import Delta, Emit, StreamRestarted, discard
 from par.errors import ContextTooLong, ModelError, StoreError, TransientModelError
 from par.events import ModelAttempted
@@ -119,12 +120,12 @@ class _Watch:
 
 async def _ask(model: ModelHandler, call: ModelCall) -> ModelReply:
     """Ask a model that the engine does not know, and tell of it as the engine tells of its own."""
-    name = _name_of(model)
+    name = name_of(model)
     call = attrs.evolve(call, model=name)
     clock = call.ctx.port.clock
     since = clock.steady_s()
     try:
-        reply = _checked(await model(call))
+        reply = checked_reply(await model(call))
     except BaseException as error:
         outcome: Literal["failed", "cancelled"] = "failed" if isinstance(error, Exception) else "cancelled"
         attempted = _attempted(call, clock.steady_s() - since, outcome, error_type=type(error).__name__)
@@ -158,17 +159,3 @@ def _attempted(
         request_id=None if reply is None else reply.request_id,
         error_type=error_type,
     )
-
-
-def _checked(reply: object) -> ModelReply:
-    if not isinstance(reply, ModelReply):
-        raise TypeError(f"a model returns a ModelReply, this one returned {type(reply).__name__}")
-    return reply
-
-
-def _name_of(model: object) -> str:
-    for attribute in ("name", "__name__"):
-        name = getattr(model, attribute, None)
-        if isinstance(name, str):
-            return name
-    return type(model).__name__

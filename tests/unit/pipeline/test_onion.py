@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from par import Agent, Done, ModelReply, Order, RunResult, ToolCall, wrap_model, wrap_run, wrap_tool
-from par._pipeline.middleware import middleware_name
+from par._pipeline.naming import name_of
 from par._pipeline.onion import check_order, compose, model_layers, run_layers, tool_layers
 from par.errors import ImpossibleOrder
 from par.testing import ScriptedModel, say
@@ -171,7 +171,7 @@ def test_a_middleware_is_called_by_its_name_or_by_its_class():
     named = AroundModel()
     named.name = "the cache"
 
-    assert (middleware_name(named), middleware_name(AroundModel()), middleware_name(around_run)) == (
+    assert (name_of(named), name_of(AroundModel()), name_of(around_run)) == (
         "the cache",
         "AroundModel",
         "around_run",
