@@ -69,10 +69,16 @@ _ModelFunction: TypeAlias = Callable[[ModelCall, ModelHandler], Awaitable[ModelR
 _ToolFunction: TypeAlias = Callable[[ToolCall, ToolHandler], Awaitable[ToolOutcome]]
 
 
+def _function_name(function: object) -> str:
+    if not callable(function) or isinstance(function, type):
+        raise TypeError(f"a middleware is made of an async function (call, call_next), not of {function!r}")
+    return name_of(function)
+
+
 @final
 class _RunFunctionMiddleware:
     def __init__(self, function: _RunFunction) -> None:
-        self.name = name_of(function)
+        self.name = _function_name(function)
         self._function = function
 
     async def wrap_run(self, call: RunCall, call_next: RunHandler, /) -> RunResult[object]:
@@ -82,7 +88,7 @@ class _RunFunctionMiddleware:
 @final
 class _ModelFunctionMiddleware:
     def __init__(self, function: _ModelFunction) -> None:
-        self.name = name_of(function)
+        self.name = _function_name(function)
         self._function = function
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
@@ -92,7 +98,7 @@ class _ModelFunctionMiddleware:
 @final
 class _ToolFunctionMiddleware:
     def __init__(self, function: _ToolFunction) -> None:
-        self.name = name_of(function)
+        self.name = _function_name(function)
         self._function = function
 
     async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:
