@@ -4,7 +4,7 @@ import os
 import pathlib
 import threading
 from pathlib import Path
-from time import monotonic
+from time import monotonic, process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -83,16 +83,16 @@ def test_a_folder_that_becomes_a_link_and_back_leads_nowhere_else(tmp_path, kern
 
 
 @given(st.text("ab*?/.", min_size=1, max_size=256), st.text("ab/", min_size=1, max_size=200))
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200, deadline=10_000)
 def test_no_pattern_of_names_takes_long(pattern, path):
     matches(pattern, path)
 
 
 @pytest.mark.parametrize("pattern", ["a*" * 16 + "b", "**/a/" * 4 + "b", "*" * 16 + "x"])
 def test_a_hostile_pattern_of_names_takes_no_time(pattern):
-    started = monotonic()
+    started = process_time()
 
     matches(pattern, "a" * 255)
     matches(pattern, "/".join(["a"] * 500))
 
-    assert monotonic() - started < 0.5
+    assert process_time() - started < 5  # an exponential one takes for ever
