@@ -13,6 +13,7 @@ from support.record import record_problems
 from support.ticks import children, counting, other_tasks
 
 from par import Agent, RunContext, Runtime, tool, wrap_model, wrap_run, wrap_tool
+from par._spawn import spawned
 from par.testing import ScriptedModel, call, say
 from par.tools.bash import Bash
 
@@ -60,18 +61,13 @@ def tools_of(watch):
     async def command(x: int) -> str:
         """Run a command that outlives any test."""
         watch.started += 1
-        process = None
         try:
-            process = await anyio.open_process(["/bin/sleep", "0.01"])
-            await process.wait()
+            # event loops lose a process whose start is cancelled, so a tool starts one as par does
+            async with spawned(["/bin/sleep", "0.01"]) as process:
+                await process.wait()
             return "ended"
         finally:
-            with anyio.CancelScope(shield=True):
-                if process is not None:
-                    if process.returncode is None:
-                        process.kill()
-                    await process.aclose()
-                watch.cleaned += 1
+            watch.cleaned += 1
 
     return [wait, thread, command]
 
