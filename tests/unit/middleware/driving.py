@@ -1,13 +1,12 @@
 """Drive one layer by hand-built calls, in virtual time on both event loops."""
 
-import asyncio
 from collections.abc import Mapping
 
 import anyio
 import attrs
 import pytest
-from trio.testing import MockClock
 
+from par import testing
 from par._context import RunContext
 from par._pipeline.onion import compose, model_layers, run_layers, tool_layers
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall, ToolSpec
@@ -15,29 +14,10 @@ from par.messages import Assistant, Text, ToolUse, User
 from par.outcomes import Done
 
 
-class JumpLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps to the next timer when nothing else is to do."""
-
-    def __init__(self):
-        super().__init__()
-        self._jumped = 0.0
-
-    def time(self):
-        return self._jumped
-
-    def _run_once(self):
-        timers = [handle._when for handle in self._scheduled if not handle._cancelled]
-        if not self._ready and timers:
-            self._jumped = max(self._jumped, min(timers))
-        super()._run_once()
-
-
 @pytest.fixture(params=["asyncio", "trio"])
 def virtual_time(request):
     """Import it as ``anyio_backend``: sleeping costs no time, and clocks show what was slept."""
-    if request.param == "asyncio":
-        return ("asyncio", {"loop_factory": JumpLoop})
-    return ("trio", {"clock": MockClock(autojump_threshold=0)})
+    return testing.virtual_time(request.param)
 
 
 class Port:
