@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from par.errors import CommandRefused
 from par.tools.bash import Age, GitDiff, GitLog, GitShow, GitStatus, Grep, Policy
-from par.tools.bash._git_argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
-from par.tools.bash._git_prefix import GIT_PREFIX
-from par.tools.bash._grep import grep_argv
-from par.tools.bash._verify import verify
+from par.tools.bash._git.argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
+from par.tools.bash._git.prefix import GIT_PREFIX
+from par.tools.bash._native.grep import grep_argv
+from par.tools.bash._run.verify import verify
 
 OID = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from par.errors import CommandRefused
 from par.tools.bash import Allow, Deny, Policy, command_from_json, command_to_json, parse_command
-from par.tools.bash._clean import clean, escape_name
-from par.tools.bash._commands import COMMANDS
+from par.tools.bash._commands.table import COMMANDS
+from par.tools.bash._run.clean import clean, escape_name
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 ANYTHING = st.recursive(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from par.tools._beneath import open_beneath
-from par.tools.bash._match import matches
+from par.tools.bash._native.match import matches
 
 TARGETS = st.lists(st.sampled_from(["..", "a", "b", "c", ".", "a/b", "/etc", "../.."]), min_size=1, max_size=4)
 

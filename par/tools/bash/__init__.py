@@ -2,13 +2,13 @@
 
 from par.tools._workspace import Workspace
 from par.tools.bash._bash import Bash
-from par.tools.bash._commands import Command, command_to_json
-from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._output import CommandOutput
-from par.tools.bash._parse import command_from_json, parse_command
-from par.tools.bash._policy import Allow, Decision, Deny, Policy
-from par.tools.bash._read_commands import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
-from par.tools.bash._values import Age
+from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
+from par.tools.bash._commands.parse import command_from_json, parse_command
+from par.tools.bash._commands.reading import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
+from par.tools.bash._commands.table import Command, command_to_json
+from par.tools.bash._commands.values import Age
+from par.tools.bash._policy.policy import Allow, Decision, Deny, Policy
+from par.tools.bash._run.output import CommandOutput
 
 __all__ = [
     "Age",

@@ -18,19 +18,19 @@ from par.errors import CommandRefused, StoreError
 from par.events import CommandEnded, CommandStarted
 from par.outcomes import Done, Failed, TimedOut, ToolOutcome
 from par.tools._workspace import Workspace
-from par.tools.bash._commands import Command, command_to_json, rebuilt, schema_of
-from par.tools.bash._files import head, read_file, tail, word_count
-from par.tools.bash._find import find
-from par.tools.bash._git import GitGate, git
-from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._grep import grep
-from par.tools.bash._listing import list_dir
-from par.tools.bash._native import Room
-from par.tools.bash._output import CommandOutput, Outcome, cleaned, render
-from par.tools.bash._parse import command_from_json
-from par.tools.bash._policy import Deny, Policy
-from par.tools.bash._read_commands import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
-from par.tools.bash._runner import Launcher
+from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
+from par.tools.bash._commands.parse import command_from_json
+from par.tools.bash._commands.reading import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
+from par.tools.bash._commands.table import Command, command_to_json, rebuilt, schema_of
+from par.tools.bash._git.git import GitGate, git
+from par.tools.bash._native.files import head, read_file, tail, word_count
+from par.tools.bash._native.find import find
+from par.tools.bash._native.grep import grep
+from par.tools.bash._native.listing import list_dir
+from par.tools.bash._native.room import Room
+from par.tools.bash._policy.policy import Deny, Policy
+from par.tools.bash._run.output import CommandOutput, Outcome, cleaned, render
+from par.tools.bash._run.runner import Launcher
 
 __all__ = ["Bash"]
 

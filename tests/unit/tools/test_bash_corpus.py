@@ -14,7 +14,7 @@ from par.calls import ToolCall
 from par.errors import CommandRefused, StoreUnavailable
 from par.outcomes import Done, Failed
 from par.tools.bash import Bash, Policy, command_from_json, command_to_json, parse_command
-from par.tools.bash._commands import COMMANDS
+from par.tools.bash._commands.table import COMMANDS
 
 ATTACKS = rows("bash_attacks_public.json")
 BENIGN = [row for row in rows("bash_benign.json") if (row.get("json_input") or {}).get("op") in COMMANDS]

@@ -14,8 +14,8 @@ from par.errors import StoreUnavailable
 from par.events import CommandEnded, CommandStarted
 from par.outcomes import Done, TimedOut
 from par.tools.bash import Bash, Grep, ListDir, Policy, ReadFile
-from par.tools.bash._runner import Job, Launcher, run_process
-from par.tools.bash._walk import walk
+from par.tools.bash._native.walk import walk
+from par.tools.bash._run.runner import Job, Launcher, run_process
 
 pytestmark = pytest.mark.anyio
 ALL = Policy.read_only().allow

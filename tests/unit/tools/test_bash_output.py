@@ -3,9 +3,9 @@
 import pytest
 
 from par.tools.bash import CommandOutput
-from par.tools.bash._capture import HeadTail, Lines
-from par.tools.bash._clean import clean, escape_name
-from par.tools.bash._output import cleaned, render
+from par.tools.bash._run.capture import HeadTail, Lines
+from par.tools.bash._run.clean import clean, escape_name
+from par.tools.bash._run.output import cleaned, render
 
 
 @pytest.mark.parametrize(

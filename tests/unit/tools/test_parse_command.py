@@ -6,8 +6,8 @@ import pytest
 
 from par.errors import CommandRefused
 from par.tools.bash import Age, Find, Grep, Head, ReadFile, command_from_json, parse_command
-from par.tools.bash._commands import COMMANDS, EXAMPLES, schema_of
-from par.tools.bash._kinds import KIND
+from par.tools.bash._commands.kinds import KIND
+from par.tools.bash._commands.table import COMMANDS, EXAMPLES, schema_of
 
 
 @pytest.mark.parametrize(

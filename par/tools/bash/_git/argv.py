@@ -4,9 +4,9 @@ from fnmatch import fnmatchcase
 
 import attrs
 
-from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._policy import Policy, deny_parts
-from par.tools.bash._values import Age
+from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
+from par.tools.bash._commands.values import Age
+from par.tools.bash._policy.policy import Policy, deny_parts
 
 __all__ = ["Pathspecs", "diff_argv", "log_argv", "planned", "show_argv", "status_argv"]
 

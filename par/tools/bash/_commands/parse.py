@@ -6,9 +6,9 @@ from typing import cast
 import attrs
 
 from par._json import JsonSyntaxError, load_json
-from par.tools.bash._commands import COMMANDS, PLANNED, Command, built, example
-from par.tools.bash._kinds import kind_of
-from par.tools.bash._refusals import Problem, describe, nearest, quote, refusal
+from par.tools.bash._commands.kinds import kind_of
+from par.tools.bash._commands.refusals import Problem, describe, nearest, quote, refusal
+from par.tools.bash._commands.table import COMMANDS, PLANNED, Command, built, example
 
 __all__ = ["command_from_json", "parse_command"]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from par.errors import CommandRefused
-from par.tools.bash._git_prefix import GIT_PREFIX
+from par.tools.bash._git.prefix import GIT_PREFIX
 
 __all__ = ["verify"]
 

@@ -7,14 +7,14 @@ from stat import S_ISDIR, S_ISREG
 
 import attrs
 
-from par.tools.bash._capture import Lines
-from par.tools.bash._clean import escape_name
-from par.tools.bash._listing import shown_time
-from par.tools.bash._match import matches
-from par.tools.bash._native import Room, refuse_os_error
-from par.tools.bash._output import Outcome
-from par.tools.bash._read_commands import Find
-from par.tools.bash._walk import Entry, What, walk
+from par.tools.bash._commands.reading import Find
+from par.tools.bash._native.listing import shown_time
+from par.tools.bash._native.match import matches
+from par.tools.bash._native.room import Room, refuse_os_error
+from par.tools.bash._native.walk import Entry, What, walk
+from par.tools.bash._run.capture import Lines
+from par.tools.bash._run.clean import escape_name
+from par.tools.bash._run.output import Outcome
 
 __all__ = ["find"]
 

@@ -7,10 +7,10 @@ from typing import Final, Protocol, TypeAlias, cast
 import attrs
 
 from par._json import JsonObject
-from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._kinds import json_value, kind_of
-from par.tools.bash._read_commands import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
-from par.tools.bash._refusals import Problem, refusal
+from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
+from par.tools.bash._commands.kinds import json_value, kind_of
+from par.tools.bash._commands.reading import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
+from par.tools.bash._commands.refusals import Problem, refusal
 
 __all__ = ["COMMANDS", "EXAMPLES", "PLANNED", "Command", "built", "command_to_json", "example", "rebuilt", "schema_of"]
 

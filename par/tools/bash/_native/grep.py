@@ -15,17 +15,17 @@ import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
-from par.tools.bash._capture import Lines
-from par.tools.bash._clean import escape_name
-from par.tools.bash._git_prefix import CLEAN_ENV
-from par.tools.bash._match import Ignore, ignored, matches, read_ignore
-from par.tools.bash._native import Room, refuse_os_error
-from par.tools.bash._output import Outcome
-from par.tools.bash._programs import find_program
-from par.tools.bash._read_commands import Grep
-from par.tools.bash._runner import Exited, Job, Launcher, run_process
-from par.tools.bash._verify import verify
-from par.tools.bash._walk import Entry, walk
+from par.tools.bash._commands.reading import Grep
+from par.tools.bash._git.prefix import CLEAN_ENV
+from par.tools.bash._native.match import Ignore, ignored, matches, read_ignore
+from par.tools.bash._native.room import Room, refuse_os_error
+from par.tools.bash._native.walk import Entry, walk
+from par.tools.bash._run.capture import Lines
+from par.tools.bash._run.clean import escape_name
+from par.tools.bash._run.output import Outcome
+from par.tools.bash._run.programs import find_program
+from par.tools.bash._run.runner import Exited, Job, Launcher, run_process
+from par.tools.bash._run.verify import verify
 
 __all__ = ["grep", "grep_argv", "to_extended"]
 

@@ -10,10 +10,10 @@ import attrs
 
 from par.errors import CommandRefused
 from par.tools._workspace import Opened, Workspace
-from par.tools.bash._capture import Lines
-from par.tools.bash._clean import escape_name
-from par.tools.bash._policy import Policy
-from par.tools.bash._refusals import quote
+from par.tools.bash._commands.refusals import quote
+from par.tools.bash._policy.policy import Policy
+from par.tools.bash._run.capture import Lines
+from par.tools.bash._run.clean import escape_name
 
 __all__ = ["CHUNK", "Room", "chunks", "interruptible", "refuse_os_error"]
 

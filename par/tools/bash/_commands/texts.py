@@ -2,7 +2,7 @@
 
 import re
 
-from par.tools.bash._refusals import Problem, quote
+from par.tools.bash._commands.refusals import Problem, quote
 
 __all__ = ["glob_problem", "invisible", "path_problem", "pattern_problem", "revision_problem", "words_problem"]
 

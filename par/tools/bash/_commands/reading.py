@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from par.tools.bash._kinds import Choice, Flag, Many, Whole, glob, path, pattern
-from par.tools.bash._values import Age, AgeKind, as_age, as_optional_tuple, as_tuple, check, joined
+from par.tools.bash._commands.kinds import Choice, Flag, Many, Whole, glob, path, pattern
+from par.tools.bash._commands.values import Age, AgeKind, as_age, as_optional_tuple, as_tuple, check, joined
 
 __all__ = ["Find", "Grep", "Head", "ListDir", "ReadFile", "Tail", "WordCount"]
 

@@ -8,16 +8,16 @@ import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
-from par.tools.bash._git_argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
-from par.tools.bash._git_commands import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._git_gate import Repository, check_config, open_repository, private_index
-from par.tools.bash._git_prefix import GIT_ENV, GIT_PREFIX
-from par.tools.bash._native import Room
-from par.tools.bash._output import Outcome
-from par.tools.bash._programs import find_program
-from par.tools.bash._refusals import quote
-from par.tools.bash._runner import Exited, Job, Launcher, run_process
-from par.tools.bash._verify import verify
+from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
+from par.tools.bash._commands.refusals import quote
+from par.tools.bash._git.argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
+from par.tools.bash._git.gate import Repository, check_config, open_repository, private_index
+from par.tools.bash._git.prefix import GIT_ENV, GIT_PREFIX
+from par.tools.bash._native.room import Room
+from par.tools.bash._run.output import Outcome
+from par.tools.bash._run.programs import find_program
+from par.tools.bash._run.runner import Exited, Job, Launcher, run_process
+from par.tools.bash._run.verify import verify
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from typing import Protocol, cast
 import attrs
 
 from par._json import Json, JsonObject
-from par.tools.bash._refusals import Problem, describe
-from par.tools.bash._texts import glob_problem, path_problem, pattern_problem, revision_problem, words_problem
+from par.tools.bash._commands.refusals import Problem, describe
+from par.tools.bash._commands.texts import glob_problem, path_problem, pattern_problem, revision_problem, words_problem
 
 __all__ = ["KIND", "Choice", "Flag", "Kind", "Many", "One", "Whole", "glob", "kind_of", "path", "pattern", "revision"]
 __all__ += ["words"]

@@ -16,9 +16,9 @@ import attrs
 
 from par.errors import CommandRefused
 from par.tools._workspace import Opened
-from par.tools.bash._clean import escape_name
-from par.tools.bash._native import Room, refuse_os_error
-from par.tools.bash._refusals import quote
+from par.tools.bash._commands.refusals import quote
+from par.tools.bash._native.room import Room, refuse_os_error
+from par.tools.bash._run.clean import escape_name
 
 __all__ = ["Repository", "check_config", "open_repository", "private_index"]
 

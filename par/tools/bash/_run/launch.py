@@ -1,6 +1,6 @@
 """Sets limits and the working folder, then becomes the program: for systems without prlimit.
 
-Run as ``python -I -S _launch.py FOLDER_FD CPU FSIZE NOFILE DATA PROGRAM ARGUMENTS...``; it imports nothing of par.
+Run as ``python -I -S launch.py FOLDER_FD CPU FSIZE NOFILE DATA PROGRAM ARGUMENTS...``; it imports nothing of par.
 """
 
 import os

@@ -9,9 +9,9 @@ from typing import TypeAlias, cast
 import attrs
 
 from par.errors import CommandRefused, UsageError
-from par.tools.bash._commands import COMMANDS, Command, example, rebuilt
-from par.tools.bash._git_commands import GitDiff, GitLog, GitShow
-from par.tools.bash._read_commands import Grep, Head, ReadFile, Tail, WordCount
+from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow
+from par.tools.bash._commands.reading import Grep, Head, ReadFile, Tail, WordCount
+from par.tools.bash._commands.table import COMMANDS, Command, example, rebuilt
 
 __all__ = ["READ_DENY", "Allow", "Decision", "Deny", "Policy", "deny_parts"]
 

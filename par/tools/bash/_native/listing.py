@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from par.tools.bash._clean import escape_name
-from par.tools.bash._native import Room, refuse_os_error
-from par.tools.bash._output import Outcome
-from par.tools.bash._read_commands import ListDir
-from par.tools.bash._walk import Entry, by_name, walk
+from par.tools.bash._commands.reading import ListDir
+from par.tools.bash._native.room import Room, refuse_os_error
+from par.tools.bash._native.walk import Entry, by_name, walk
+from par.tools.bash._run.clean import escape_name
+from par.tools.bash._run.output import Outcome
 
 __all__ = ["list_dir", "shown_time"]
 

@@ -5,7 +5,7 @@ import stat
 import sys
 
 from par.errors import CommandRefused
-from par.tools.bash._policy import Policy
+from par.tools.bash._policy.policy import Policy
 
 __all__ = ["find_program"]
 

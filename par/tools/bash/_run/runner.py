@@ -14,8 +14,8 @@ import attrs
 
 from par._spawn import signal_group, spawned
 from par.errors import CommandRefused
-from par.tools.bash._capture import Captured, HeadTail
-from par.tools.bash._programs import interpreter, trusted
+from par.tools.bash._run.capture import Captured, HeadTail
+from par.tools.bash._run.programs import interpreter, trusted
 
 __all__ = ["Exited", "Job", "Launcher", "run_process"]
 
@@ -80,7 +80,7 @@ class Launcher:
                 f"--data={job.data_limit}",
             )
             return (self.prlimit, *limits, "--", *job.argv), f"/proc/self/fd/{job.folder}", job.pass_fds
-        shim = str(Path(__file__).with_name("_launch.py"))
+        shim = str(Path(__file__).with_name("launch.py"))
         numbers = (job.folder, job.cpu_s, _FILE_SIZE, _FILES, job.data_limit)
         argv = (interpreter(), "-I", "-S", shim, *(str(number) for number in numbers), *job.argv)
         return argv, None, (*job.pass_fds, job.folder)

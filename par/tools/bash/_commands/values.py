@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias, cast
 import attrs
 
 from par._json import JsonObject
-from par.tools.bash._kinds import KIND, Choice, Whole, kind_of
-from par.tools.bash._refusals import Problem, refusal
+from par.tools.bash._commands.kinds import KIND, Choice, Whole, kind_of
+from par.tools.bash._commands.refusals import Problem, refusal
 
 __all__ = ["Age", "AgeKind", "Unit", "as_age", "as_tuple", "check", "field_problems"]
 

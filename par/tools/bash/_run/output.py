@@ -4,8 +4,8 @@ import re
 
 import attrs
 
-from par.tools.bash._capture import Captured
-from par.tools.bash._clean import clean
+from par.tools.bash._run.capture import Captured
+from par.tools.bash._run.clean import clean
 
 __all__ = ["CommandOutput", "Outcome", "cleaned", "render"]
 

@@ -4,9 +4,9 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from par.tools.bash._kinds import Choice, Flag, Many, Whole, path, revision, words
-from par.tools.bash._refusals import Problem
-from par.tools.bash._values import Age, AgeKind, as_age, as_optional_tuple, check, joined
+from par.tools.bash._commands.kinds import Choice, Flag, Many, Whole, path, revision, words
+from par.tools.bash._commands.refusals import Problem
+from par.tools.bash._commands.values import Age, AgeKind, as_age, as_optional_tuple, check, joined
 
 __all__ = ["GitDiff", "GitLog", "GitShow", "GitStatus"]
 

@@ -8,11 +8,11 @@ import attrs
 
 from par.errors import CommandRefused
 from par.tools._workspace import Opened
-from par.tools.bash._capture import Captured, Lines
-from par.tools.bash._clean import escape_name
-from par.tools.bash._native import CHUNK, Room, chunks, interruptible, refuse_os_error
-from par.tools.bash._output import Outcome
-from par.tools.bash._read_commands import Head, ReadFile, Tail, WordCount
+from par.tools.bash._commands.reading import Head, ReadFile, Tail, WordCount
+from par.tools.bash._native.room import CHUNK, Room, chunks, interruptible, refuse_os_error
+from par.tools.bash._run.capture import Captured, Lines
+from par.tools.bash._run.clean import escape_name
+from par.tools.bash._run.output import Outcome
 
 __all__ = ["head", "read_file", "tail", "word_count"]
 

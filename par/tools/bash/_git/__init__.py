@@ -1,0 +1,1 @@
+"""Git in a repository that nobody vouches for."""
