@@ -2,6 +2,9 @@
 
 Contents (messages, arguments, results) appear here as they are *inside* the run: where ``PiiMask`` is in the
 chain, they are masked.
+
+``RecordsRedacted`` and ``RecordsExpired`` are told by a store about itself, and ``Redacted`` stands where an event
+was: no run tells them.
 """
 
 from datetime import datetime
@@ -28,6 +31,9 @@ __all__ = [
     "OutputSanitized",
     "PiiMasked",
     "RateLimitWaited",
+    "RecordsExpired",
+    "RecordsRedacted",
+    "Redacted",
     "ReplyContinued",
     "ReplyRepaired",
     "Retried",
@@ -227,6 +233,43 @@ class CommandEnded:
     details: dict[str, Json] = attrs.Factory(dict[str, Json])
 
 
+@attrs.frozen(kw_only=True)
+class RecordsRedacted:
+    """The contents of records of a session were removed from the store; told in its session ``par.audit``.
+
+    ``seqs`` are their numbers. ``rests`` holds, for those of the oldest format, whose hash cannot be computed any
+    more, the hash of what is left of them, in hexadecimal under their number.
+    """
+
+    session: str
+    seqs: tuple[int, ...]
+    reason: str
+    by: str
+    rests: dict[str, str] = attrs.Factory(dict[str, str])
+
+
+@attrs.frozen(kw_only=True)
+class RecordsExpired:
+    """The oldest records of a session were removed from the store; told in its session ``par.audit``.
+
+    They are gone up to number ``through_seq``, ``events`` of them this time; ``hash`` is the hash of that record, in
+    hexadecimal, which the next one follows. All of them happened before ``before``.
+    """
+
+    session: str
+    through_seq: int
+    hash: str
+    events: int
+    before: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Redacted:
+    """Stands where an event was whose content was removed from the store; ``kind`` is the tag that it had."""
+
+    kind: str
+
+
 Event: TypeAlias = (
     RunStarted
     | RunEnded
@@ -244,6 +287,9 @@ Event: TypeAlias = (
     | OutputSanitized
     | CommandStarted
     | CommandEnded
+    | RecordsRedacted
+    | RecordsExpired
+    | Redacted
 )
 
 

@@ -57,6 +57,9 @@ TAGS: Final[Mapping[type, str]] = MappingProxyType({
     events.OutputSanitized: "output_sanitized",
     events.CommandStarted: "command_started",
     events.CommandEnded: "command_ended",
+    events.RecordsRedacted: "records_redacted",
+    events.RecordsExpired: "records_expired",
+    events.Redacted: "redacted",
 })
 """Class to tag. A tag is never changed and never used again for another class: files of years hold it."""
 

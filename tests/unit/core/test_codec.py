@@ -43,7 +43,8 @@ ModelAttempted model_attempted | ModelCallEnded model_call_ended | ToolCallStart
 ToolCallEnded tool_call_ended | ToolProgress tool_progress | Retried retried |
 RateLimitWaited rate_limit_waited | ReplyRepaired reply_repaired | ReplyContinued reply_continued |
 PiiMasked pii_masked | OutputSanitized output_sanitized | CommandStarted command_started |
-CommandEnded command_ended
+CommandEnded command_ended |
+RecordsRedacted records_redacted | RecordsExpired records_expired | Redacted redacted
 """
 
 
