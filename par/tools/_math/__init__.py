@@ -1,0 +1,1 @@
+"""The calculator: numbers, tokens, functions and the parser; and temperatures."""

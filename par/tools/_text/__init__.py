@@ -1,0 +1,1 @@
+"""Tools on text, one file for each kind."""
