@@ -2,35 +2,124 @@
 
 from par.tools._workspace import Workspace
 from par.tools.bash._bash import Bash
+from par.tools.bash._commands.filters import Cut, EmitText, GrepFilter, Sort, Translate, Uniq
+from par.tools.bash._commands.git_history import GitBlame, GitLsFiles, GitRefs, GitRevParse
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
+from par.tools.bash._commands.git_writing import (
+    GitAdd,
+    GitApply,
+    GitBranch,
+    GitCommit,
+    GitReset,
+    GitRestore,
+    GitStash,
+    GitSwitch,
+)
+from par.tools.bash._commands.looking import (
+    Checksum,
+    Diff,
+    DiskUsage,
+    FileType,
+    HexDump,
+    JsonQuery,
+    Stat,
+    SystemInfo,
+    Tree,
+    Which,
+)
+from par.tools.bash._commands.nested import Age, Key, Params
 from par.tools.bash._commands.parse import command_from_json, parse_command
+from par.tools.bash._commands.pipeline import Pipeline
 from par.tools.bash._commands.reading import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
+from par.tools.bash._commands.running import RunLinter, RunPython, RunTask, RunTests
 from par.tools.bash._commands.table import Command, command_to_json
-from par.tools.bash._commands.values import Age
-from par.tools.bash._policy.policy import Allow, Decision, Deny, Policy
+from par.tools.bash._commands.writing import (
+    ArchiveExtract,
+    ArchiveList,
+    Copy,
+    MakeDir,
+    Move,
+    Remove,
+    SetExecutable,
+    Touch,
+    WriteFile,
+)
+from par.tools.bash._policy.decide import Allow, Ask, Decision, Deny
+from par.tools.bash._policy.hosted import Linter, PythonHost, Task, TestRunner
+from par.tools.bash._policy.policy import Identity, Policy
 from par.tools.bash._run.output import CommandOutput
 
 __all__ = [
     "Age",
     "Allow",
+    "ArchiveExtract",
+    "ArchiveList",
+    "Ask",
     "Bash",
+    "Checksum",
     "Command",
     "CommandOutput",
+    "Copy",
+    "Cut",
     "Decision",
     "Deny",
+    "Diff",
+    "DiskUsage",
+    "EmitText",
+    "FileType",
     "Find",
+    "GitAdd",
+    "GitApply",
+    "GitBlame",
+    "GitBranch",
+    "GitCommit",
     "GitDiff",
     "GitLog",
+    "GitLsFiles",
+    "GitRefs",
+    "GitReset",
+    "GitRestore",
+    "GitRevParse",
     "GitShow",
+    "GitStash",
     "GitStatus",
+    "GitSwitch",
     "Grep",
+    "GrepFilter",
     "Head",
+    "HexDump",
+    "Identity",
+    "JsonQuery",
+    "Key",
+    "Linter",
     "ListDir",
+    "MakeDir",
+    "Move",
+    "Params",
+    "Pipeline",
     "Policy",
+    "PythonHost",
     "ReadFile",
+    "Remove",
+    "RunLinter",
+    "RunPython",
+    "RunTask",
+    "RunTests",
+    "SetExecutable",
+    "Sort",
+    "Stat",
+    "SystemInfo",
     "Tail",
+    "Task",
+    "TestRunner",
+    "Touch",
+    "Translate",
+    "Tree",
+    "Uniq",
+    "Which",
     "WordCount",
     "Workspace",
+    "WriteFile",
     "command_from_json",
     "command_to_json",
     "parse_command",

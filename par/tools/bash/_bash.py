@@ -1,10 +1,8 @@
 """The tool ``bash``: a closed set of commands, in one workspace, under one policy."""
 
 import os
-import time
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import partial
 from typing import final
 
 import anyio
@@ -18,19 +16,16 @@ from par.errors import CommandRefused, StoreError
 from par.events import CommandEnded, CommandStarted
 from par.outcomes import Done, Failed, TimedOut, ToolOutcome
 from par.tools._workspace import Workspace
-from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
 from par.tools.bash._commands.parse import command_from_json
-from par.tools.bash._commands.reading import Find, Grep, Head, ListDir, ReadFile, Tail, WordCount
 from par.tools.bash._commands.table import Command, command_to_json, rebuilt, schema_of
-from par.tools.bash._git.git import GitGate, git
-from par.tools.bash._native.files import head, read_file, tail, word_count
-from par.tools.bash._native.find import find
-from par.tools.bash._native.grep import grep
-from par.tools.bash._native.listing import list_dir
+from par.tools.bash._dispatch import dispatch
+from par.tools.bash._git.gate import GitGate
 from par.tools.bash._native.room import Room
-from par.tools.bash._policy.policy import Deny, Policy
+from par.tools.bash._policy.decide import Deny
+from par.tools.bash._policy.policy import Policy
 from par.tools.bash._run.output import CommandOutput, Outcome, cleaned, render
 from par.tools.bash._run.runner import Launcher
+from par.tools.bash._run.work import Work
 
 __all__ = ["Bash"]
 
@@ -203,32 +198,18 @@ class Bash:
             return refused
         return await anyio.to_thread.run_sync(_output, command.op, outcome, anyio.current_time() - started)
 
+    def _work(self) -> Work:
+        return Work(room=self._room, launcher=self._launcher, gate=self._gate, wall=None, tell=_nobody)
+
     async def _timed(self, command: Command) -> Outcome:
         with anyio.move_on_after(self._policy.timeout_s):
-            return await self._dispatch(command)
+            return await dispatch(self._work(), command)
         return Outcome(exit_code=None, timed_out=True)
 
-    async def _dispatch(self, command: Command) -> Outcome:
-        room = self._room
-        if isinstance(command, Grep):
-            return await grep(room, command, self._launcher)
-        if isinstance(command, (GitStatus, GitLog, GitDiff, GitShow)):
-            return await git(room, command, self._launcher, self._gate)
-        return await anyio.to_thread.run_sync(partial(_native, room, command))
 
-
-def _native(room: Room, command: ListDir | ReadFile | Head | Tail | Find | WordCount) -> Outcome:
-    if isinstance(command, ListDir):
-        return list_dir(room, command)
-    if isinstance(command, ReadFile):
-        return read_file(room, command)
-    if isinstance(command, Head):
-        return head(room, command)
-    if isinstance(command, Tail):
-        return tail(room, command)
-    if isinstance(command, WordCount):
-        return word_count(room, command)
-    return find(room, command, time.time())  # noqa: TID251 # ages of files count from the system's own clock
+async def _nobody(line: str) -> None:
+    del line
+    await anyio.lowlevel.checkpoint()
 
 
 def _output(op: str, outcome: Outcome, duration_s: float) -> CommandOutput:

@@ -4,14 +4,16 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from par.tools.bash._commands.kinds import Choice, Flag, Many, Whole, path, revision, words
+from par.tools.bash._commands.kinds import Choice, Flag, Many, Whole
+from par.tools.bash._commands.kinds_of_text import path, revision, words
+from par.tools.bash._commands.nested import Age, age, as_age
 from par.tools.bash._commands.refusals import Problem
-from par.tools.bash._commands.values import Age, AgeKind, as_age, as_optional_tuple, check, joined
+from par.tools.bash._commands.values import as_optional_tuple, check, joined
 
-__all__ = ["GitDiff", "GitLog", "GitShow", "GitStatus"]
+__all__ = ["CWD", "PATHS", "GitDiff", "GitLog", "GitShow", "GitStatus"]
 
-_PATHS = Many("Only these files and folders, relative to cwd.", path("")).at()
-_CWD = path("A folder of the repository, if it is not the workspace's own.").at()
+PATHS = Many("Only these files and folders, relative to cwd.", path("")).at()
+CWD = path("A folder of the repository, if it is not the workspace's own.").at()
 _OUTPUT = Choice("What to show.", ("patch", "stat", "name_only", "name_status")).at()
 
 
@@ -25,8 +27,8 @@ class GitStatus:
         default="normal", metadata=Choice("Untracked files: none, by folder, each.", ("no", "normal", "all")).at()
     )
     ignored: bool = attrs.field(default=False, metadata=Flag("Also ignored files.").at())
-    paths: tuple[str, ...] | None = attrs.field(default=None, converter=as_optional_tuple, metadata=_PATHS)
-    cwd: str | None = attrs.field(default=None, metadata=_CWD)
+    paths: tuple[str, ...] | None = attrs.field(default=None, converter=as_optional_tuple, metadata=PATHS)
+    cwd: str | None = attrs.field(default=None, metadata=CWD)
 
     def __attrs_post_init__(self) -> None:
         check(self)
@@ -44,11 +46,11 @@ class GitDiff:
         default=False, metadata=Flag("Begin where the two revisions parted (rev_from...rev_to).").at()
     )
     staged: bool = attrs.field(default=False, metadata=Flag("What would be committed.").at())
-    paths: tuple[str, ...] | None = attrs.field(default=None, converter=as_optional_tuple, metadata=_PATHS)
+    paths: tuple[str, ...] | None = attrs.field(default=None, converter=as_optional_tuple, metadata=PATHS)
     output: Literal["patch", "stat", "name_only", "name_status"] = attrs.field(default="patch", metadata=_OUTPUT)
     unified: int | None = attrs.field(default=None, metadata=Whole("Lines around each change.", 0, 100).at())
     ignore_space: bool = attrs.field(default=False, metadata=Flag("Leave out changes of white space.").at())
-    cwd: str | None = attrs.field(default=None, metadata=_CWD)
+    cwd: str | None = attrs.field(default=None, metadata=CWD)
 
     def __attrs_post_init__(self) -> None:
         problem: Problem | None = None
@@ -72,12 +74,12 @@ class GitLog:
         default=None, metadata=revision("Leave out what this revision contains.").at()
     )
     max_count: int = attrs.field(default=50, metadata=Whole("At most so many commits.", 1, 10_000).at())
-    paths: tuple[str, ...] | None = attrs.field(default=None, converter=as_optional_tuple, metadata=_PATHS)
+    paths: tuple[str, ...] | None = attrs.field(default=None, converter=as_optional_tuple, metadata=PATHS)
     author: str | None = attrs.field(default=None, metadata=words("Author contains this text.").at())
     grep: str | None = attrs.field(default=None, metadata=words("Message contains this text.").at())
     ignore_case: bool = attrs.field(default=False, metadata=Flag("For author and grep.").at())
-    since: Age | None = attrs.field(default=None, converter=as_age, metadata=AgeKind("Not older than this.").at())
-    until: Age | None = attrs.field(default=None, converter=as_age, metadata=AgeKind("Older than this.").at())
+    since: Age | None = attrs.field(default=None, converter=as_age, metadata=age("Not older than this.").at())
+    until: Age | None = attrs.field(default=None, converter=as_age, metadata=age("Older than this.").at())
     format: Literal["oneline", "short", "medium", "full", "author"] = attrs.field(
         default="medium",
         metadata=Choice("How to show a commit.", ("oneline", "short", "medium", "full", "author")).at(),
@@ -92,7 +94,7 @@ class GitLog:
         default=None, metadata=words("Commits that change how often this text occurs.").at()
     )
     all: bool = attrs.field(default=False, metadata=Flag("All branches and tags.").at())
-    cwd: str | None = attrs.field(default=None, metadata=_CWD)
+    cwd: str | None = attrs.field(default=None, metadata=CWD)
 
     def __attrs_post_init__(self) -> None:
         problem: Problem | None = None
@@ -121,7 +123,7 @@ class GitShow:
         default="medium",
         metadata=Choice("How to show the commit.", ("oneline", "short", "medium", "full", "author")).at(),
     )
-    cwd: str | None = attrs.field(default=None, metadata=_CWD)
+    cwd: str | None = attrs.field(default=None, metadata=CWD)
 
     def __attrs_post_init__(self) -> None:
         other = self.path is not None and (self.output != "patch" or self.format != "medium")

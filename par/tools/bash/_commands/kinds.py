@@ -3,17 +3,15 @@
 A kind never converts: a value either is exactly of its type or is a problem.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol, cast
 
 import attrs
 
 from par._json import Json, JsonObject
 from par.tools.bash._commands.refusals import Problem, describe
-from par.tools.bash._commands.texts import glob_problem, path_problem, pattern_problem, revision_problem, words_problem
 
-__all__ = ["KIND", "Choice", "Flag", "Kind", "Many", "One", "Whole", "glob", "kind_of", "path", "pattern", "revision"]
-__all__ += ["words"]
+__all__ = ["KIND", "Check", "Choice", "Flag", "Kind", "Many", "One", "Whole", "json_value", "kind_of"]
 
 KIND = "par.bash.kind"
 _MAX_ITEMS = 256
@@ -118,10 +116,16 @@ class One(_Documented):
     check: Check
     longest: int
     is_path: bool = False
+    shortest: int = 1
 
     def schema(self) -> JsonObject:
         """Return the JSON Schema of the field."""
-        return {"type": "string", "minLength": 1, "maxLength": self.longest, "description": self.doc}
+        return {
+            "type": "string",
+            "minLength": self.shortest,
+            "maxLength": self.longest,
+            "description": self.doc,
+        }
 
     def problem(self, field: str, value: object) -> Problem | None:
         """Say what is wrong with ``value``, if anything is."""
@@ -138,15 +142,16 @@ class One(_Documented):
 
 @attrs.frozen
 class Many(_Documented):
-    """A list of texts that pass a check; at least one."""
+    """A list of texts that pass a check; at least one unless it says otherwise."""
 
     item: One
     most: int = _MAX_ITEMS
+    least: int = 1
 
     def schema(self) -> JsonObject:
         """Return the JSON Schema of the field."""
         item: JsonObject = {"type": "string", "minLength": 1, "maxLength": self.item.longest}
-        return {"type": "array", "items": item, "minItems": 1, "maxItems": self.most, "description": self.doc}
+        return {"type": "array", "items": item, "minItems": self.least, "maxItems": self.most, "description": self.doc}
 
     def problem(self, field: str, value: object) -> Problem | None:
         """Say what is wrong with ``value``, if anything is."""
@@ -154,11 +159,11 @@ class Many(_Documented):
             hint = "Put it in a list: [...]." if isinstance(value, str) else ""
             return _wrong(field, f"a list of texts, each {self.item.what}", value, hint)
         items = cast("list[object]", value)  # checked above; the items are checked below
-        if not 1 <= len(items) <= self.most:
+        if not self.least <= len(items) <= self.most:
             return Problem(
                 code="wrong_size",
                 field=field,
-                problem=f"{field} has {len(items)} entries; 1 to {self.most} are allowed.",
+                problem=f"{field} has {len(items)} entries; {self.least} to {self.most} are allowed.",
             )
         for number, item in enumerate(items):
             found = self.item.problem(f"{field}[{number}]", item)
@@ -167,36 +172,29 @@ class Many(_Documented):
         return None
 
 
-def path(doc: str) -> One:
-    """Return the kind of one path below the workspace."""
-    return One(doc, "a relative path", path_problem, 4096, is_path=True)
-
-
-def glob(doc: str) -> One:
-    """Return the kind of one pattern of names with ``*``, ``?`` and ``[...]``."""
-    return One(doc, "a pattern of names such as *.py", glob_problem, 256)
-
-
-def pattern(doc: str) -> One:
-    """Return the kind of a regular expression or a text to look for."""
-    return One(doc, "a text", pattern_problem, 1000)
-
-
-def revision(doc: str) -> One:
-    """Return the kind of a git revision."""
-    return One(doc, "a revision such as HEAD~1, main or abc1234", revision_problem, 256)
-
-
-def words(doc: str) -> One:
-    """Return the kind of a short text in one line."""
-    return One(doc, "a text", words_problem, 500)
+class _HasJson(Protocol):
+    def to_json(self) -> JsonObject: ...
 
 
 def json_value(value: object) -> Json:
-    """Return the JSON form of a field's value: tuples become lists, nested values objects."""
+    """Return the JSON form of a command or of a field's value: its tag, and fields that differ from their defaults."""
     if isinstance(value, tuple):
         return [json_value(item) for item in cast("tuple[object, ...]", value)]
+    if hasattr(value, "to_json"):
+        return cast("_HasJson", value).to_json()
     kind = type(value)
     if attrs.has(kind):
-        return {field.name: json_value(getattr(value, field.name)) for field in attrs.fields(kind)}
+        op: object = getattr(kind, "op", None)
+        shown: JsonObject = {"op": op} if isinstance(op, str) else {}
+        return {**shown, **{name: json_value(held) for name, held in _given(cast("attrs.AttrsInstance", value))}}
     return cast("Json", value)  # what kinds let through is text, whole numbers, booleans and None
+
+
+def _given(value: attrs.AttrsInstance) -> Iterator[tuple[str, object]]:
+    for field in attrs.fields(type(value)):
+        held: object = getattr(value, field.name)
+        default: object = field.default
+        if isinstance(default, attrs.Factory):  # type: ignore[arg-type] # attrs annotates it as a function
+            default = type(held)()
+        if held != default:
+            yield field.name, held

@@ -4,8 +4,10 @@ from typing import ClassVar, Literal
 
 import attrs
 
-from par.tools.bash._commands.kinds import Choice, Flag, Many, Whole, glob, path, pattern
-from par.tools.bash._commands.values import Age, AgeKind, as_age, as_optional_tuple, as_tuple, check, joined
+from par.tools.bash._commands.kinds import Choice, Flag, Many, Whole
+from par.tools.bash._commands.kinds_of_text import glob, path, pattern
+from par.tools.bash._commands.nested import Age, age, as_age
+from par.tools.bash._commands.values import as_optional_tuple, as_tuple, check, joined
 
 __all__ = ["Find", "Grep", "Head", "ListDir", "ReadFile", "Tail", "WordCount"]
 
@@ -56,11 +58,11 @@ class ReadFile:
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """Read the beginning of a file: 10 lines unless told otherwise."""
+    """Read the beginning of a file: 10 lines unless told otherwise. In a pipeline, of what comes in."""
 
     op: ClassVar[Literal["head"]] = "head"
 
-    path: str = attrs.field(metadata=_PATH)
+    path: str | None = attrs.field(default=None, metadata=_PATH)
     lines: int | None = attrs.field(default=None, metadata=Whole("How many lines.", 1, _MILLION).at())
     bytes: int | None = attrs.field(default=None, metadata=Whole("How many bytes instead.", 1, 10 * _MILLION).at())
 
@@ -71,11 +73,11 @@ class Head:
 
 @attrs.frozen(kw_only=True)
 class Tail:
-    """Read the end of a file: 10 lines unless told otherwise."""
+    """Read the end of a file: 10 lines unless told otherwise. In a pipeline, of what comes in."""
 
     op: ClassVar[Literal["tail"]] = "tail"
 
-    path: str = attrs.field(metadata=_PATH)
+    path: str | None = attrs.field(default=None, metadata=_PATH)
     lines: int | None = attrs.field(default=None, metadata=Whole("How many lines.", 1, _MILLION).at())
     bytes: int | None = attrs.field(default=None, metadata=Whole("How many bytes instead.", 1, 10 * _MILLION).at())
     from_line: int | None = attrs.field(
@@ -89,12 +91,14 @@ class Tail:
 
 @attrs.frozen(kw_only=True)
 class WordCount:
-    """Count lines, words, bytes or characters of files; lines, words and bytes unless told otherwise."""
+    """Count lines, words, bytes or characters; lines, words and bytes unless told otherwise."""
 
     op: ClassVar[Literal["word_count"]] = "word_count"
 
-    paths: tuple[str, ...] = attrs.field(
-        converter=as_tuple, metadata=Many("The files, relative to the workspace.", path("")).at()
+    paths: tuple[str, ...] | None = attrs.field(
+        default=None,
+        converter=as_optional_tuple,
+        metadata=Many("The files, relative to the workspace; in a pipeline none.", path("")).at(),
     )
     lines: bool = attrs.field(default=False, metadata=Flag("Count lines.").at())
     words: bool = attrs.field(default=False, metadata=Flag("Count words.").at())
@@ -169,11 +173,9 @@ class Find:
     max_depth: int | None = attrs.field(default=None, metadata=Whole("Nothing below this level.", 0, 64).at())
     size_min: int | None = attrs.field(default=None, metadata=Whole("At least so many bytes.", 0, 2**53).at())
     size_max: int | None = attrs.field(default=None, metadata=Whole("At most so many bytes.", 0, 2**53).at())
-    newer_than: Age | None = attrs.field(
-        default=None, converter=as_age, metadata=AgeKind("Changed within this time.").at()
-    )
+    newer_than: Age | None = attrs.field(default=None, converter=as_age, metadata=age("Changed within this time.").at())
     older_than: Age | None = attrs.field(
-        default=None, converter=as_age, metadata=AgeKind("Not changed within this time.").at()
+        default=None, converter=as_age, metadata=age("Not changed within this time.").at()
     )
     newer_than_path: str | None = attrs.field(default=None, metadata=path("Changed after this file.").at())
     empty: bool = attrs.field(default=False, metadata=Flag("Only empty files and folders.").at())

@@ -2,9 +2,27 @@
 
 import re
 
+from par.tools.bash._commands.protected import protected_name
 from par.tools.bash._commands.refusals import Problem, quote
 
-__all__ = ["glob_problem", "invisible", "path_problem", "pattern_problem", "revision_problem", "words_problem"]
+__all__ = [
+    "branch_problem",
+    "character_problem",
+    "expression_problem",
+    "glob_problem",
+    "invisible",
+    "path_problem",
+    "pattern_problem",
+    "program_problem",
+    "ranges_problem",
+    "ref_glob_problem",
+    "revision_problem",
+    "target_problem",
+    "text_problem",
+    "word_problem",
+    "words_problem",
+    "write_path_problem",
+]
 
 _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
@@ -12,6 +30,10 @@ _INVISIBLE = re.compile(
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"  # selectors, byte order mark, surrogates
     "\U000e0000-\U000e0fff]"  # tags and more selectors
 )
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_BRANCH = re.compile(r"(?!-)[A-Za-z0-9_](?:[A-Za-z0-9_.+-]|/(?=[A-Za-z0-9_]))*")
+_RANGES = re.compile(r"(?:[0-9]{1,6}(?:-[0-9]{0,6})?|-[0-9]{1,6})(?:,(?:[0-9]{1,6}(?:-[0-9]{0,6})?|-[0-9]{1,6}))*")
+_EXPRESSION = re.compile(r"(?:[A-Za-z0-9_.:\[\]-]+|[() ])+")
 _REVISION = re.compile(r"[A-Za-z0-9_@](?:[A-Za-z0-9_./~+@-]|@\{[0-9]{1,9}\}|\^(?:\{commit\})?)*")
 
 
@@ -92,4 +114,126 @@ def revision_problem(field: str, text: str) -> Problem | None:
         field=field,
         problem=f'{quote(text)} is no revision here: letters, digits, . _ / - ~ ^ and @{{n}} are; ":" and ".." are not.',
         remedy='Give a file in "path" or "paths", and the ends of a range in two fields.',
+    )
+
+
+def write_path_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is no path that a command may change."""
+    problem = path_problem(field, text)
+    if problem is not None:
+        return problem
+    if all(part in {"", "."} for part in text.split("/")):
+        return Problem(
+            code="protected_path",
+            field=field,
+            problem="this is the workspace itself.",
+            remedy="Name something in it, such as out/x.txt.",
+        )
+    name = protected_name(text)
+    if name is None:
+        return None
+    remedy = "Use git_add and git_commit." if name == ".git" else "Ask the user to change it."
+    return Problem(
+        code="protected_path",
+        field=field,
+        problem=f"{quote(text)} is protected: commands do not write {name}, nor anything in it.",
+        remedy=remedy,
+    )
+
+
+def text_problem(field: str, text: str, *, lines: bool = True) -> Problem | None:
+    """Say why ``text`` has characters that no text has; tabs, and with ``lines`` line breaks, are fine."""
+    plain = text.replace("\t", " ").replace("\n", " ") if lines else text.replace("\t", " ")
+    found = _CONTROL.search(plain)
+    if found is None:
+        return None
+    problem = f"{quote(text)} contains the character U+{ord(found.group()):04X}, which is a control character."
+    return Problem(code="bad_text", field=field, problem=problem, remedy="Write it without control characters.")
+
+
+def ranges_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is no list of numbers and spans, counted from 1."""
+    spans = [part.partition("-") for part in text.split(",")] if _RANGES.fullmatch(text) else []
+    turned = [first for first, _, last in spans if first and last and int(last) < int(first)]
+    if spans and not turned and all(int(end) >= 1 for first, _, last in spans for end in (first, last) if end):
+        return None
+    return Problem(
+        code="bad_range",
+        field=field,
+        problem=f"{quote(text)} is no list of numbers from 1 and spans.",
+        remedy='Write it as in "1", "2-4", "-3", "5-" or "1,3-5".',
+    )
+
+
+def character_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is not one character that can be seen, or a tab."""
+    if len(text) == 1 and (text == "\t" or (text.isascii() and text.isprintable())):
+        return None
+    return Problem(
+        code="bad_text", field=field, problem=f"{quote(text)} is not one character of ASCII.", remedy='For example ",".'
+    )
+
+
+def branch_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is no branch's name of the kind that everybody uses."""
+    refused = ".." in text or text.endswith((".", ".lock")) or "/." in text or ".lock/" in text or text == "HEAD"
+    if _BRANCH.fullmatch(text) and not refused:
+        return None
+    return Problem(
+        code="bad_branch",
+        field=field,
+        problem=f"{quote(text)} is no branch name here: letters, digits, . _ / - and + are, beginning with a letter.",
+        remedy="For example feature/parser.",
+    )
+
+
+def ref_glob_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is no pattern of branches and tags."""
+    if re.fullmatch(r"[A-Za-z0-9_*?][A-Za-z0-9_.+/*?-]*", text) and ".." not in text and text.count("*") <= 8:
+        return None
+    return Problem(
+        code="bad_glob",
+        field=field,
+        problem=f"{quote(text)} is no pattern of names.",
+        remedy="For example v1.* or feature/*.",
+    )
+
+
+def word_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is no name of letters, digits, dashes, dots and underscores."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        return None
+    return Problem(code="bad_text", field=field, problem=f"{quote(text)} is no name.", remedy="For example build.")
+
+
+def program_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` is no program's name; a path is none."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", text):
+        return None
+    return Problem(
+        code="bad_text", field=field, problem=f"{quote(text)} is no program's name.", remedy="For example python3."
+    )
+
+
+def target_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` does not name a test file, or a test in it."""
+    file, colons, test = text.partition("::")
+    problem = path_problem(field, file)
+    if problem is not None:
+        return problem
+    unseen = _unseen("bad_text", field, test) if test else None
+    if unseen is not None or not (colons and not test):
+        return unseen
+    return Problem(code="bad_text", field=field, problem="there is no name after ::.", remedy="Leave :: out.")
+
+
+def expression_problem(field: str, text: str) -> Problem | None:
+    """Say why ``text`` chooses no tests: names, ``and``, ``or``, ``not`` and brackets are all that it may have."""
+    if _EXPRESSION.fullmatch(text) and text.strip() and not text.startswith("-"):
+        return None
+    return Problem(
+        code="bad_text",
+        field=field,
+        problem=f"{quote(text)} is no choice of names.",
+        remedy='For example "parse and not slow".',
     )

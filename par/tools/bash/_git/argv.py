@@ -5,8 +5,9 @@ from fnmatch import fnmatchcase
 import attrs
 
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._commands.values import Age
-from par.tools.bash._policy.policy import Policy, deny_parts
+from par.tools.bash._commands.nested import Age
+from par.tools.bash._policy.names import deny_parts
+from par.tools.bash._policy.policy import Policy
 
 __all__ = ["Pathspecs", "diff_argv", "log_argv", "planned", "show_argv", "status_argv"]
 

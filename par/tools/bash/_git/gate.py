@@ -11,6 +11,7 @@ import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import final
 
 import attrs
 
@@ -20,7 +21,7 @@ from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._run.clean import escape_name
 
-__all__ = ["Repository", "check_config", "open_repository", "private_index"]
+__all__ = ["GitGate", "Repository", "check_config", "open_repository", "private_index"]
 
 _MAX_CONFIG = 256 * 1024
 _MAX_INDEX = 256 * 1024 * 1024
@@ -77,6 +78,25 @@ class Repository:
     """Relative to the workspace, ``.`` for the workspace itself."""
     configs: tuple[bytes, ...]
     """What git will read as this repository's configuration."""
+
+
+@final
+class GitGate:
+    """Remembers the configuration that was found harmless last, byte for byte.
+
+    The files are read anew for each command; only the parsing by git is saved.
+    """
+
+    def __init__(self) -> None:
+        self._passed: tuple[bytes, ...] | None = None
+
+    def knows(self, configs: tuple[bytes, ...]) -> bool:
+        """Tell whether exactly these were found harmless."""
+        return self._passed == configs
+
+    def passed(self, configs: tuple[bytes, ...]) -> None:
+        """Remember them."""
+        self._passed = configs
 
 
 @contextmanager

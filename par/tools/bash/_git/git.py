@@ -2,7 +2,7 @@
 
 import re
 from contextlib import AbstractContextManager, ExitStack
-from typing import TypeVar, final
+from typing import TypeVar
 
 import anyio.to_thread
 import attrs
@@ -11,7 +11,7 @@ from par.errors import CommandRefused
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._git.argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
-from par.tools.bash._git.gate import Repository, check_config, open_repository, private_index
+from par.tools.bash._git.gate import GitGate, Repository, check_config, open_repository, private_index
 from par.tools.bash._git.prefix import GIT_ENV, GIT_PREFIX
 from par.tools.bash._native.room import Room
 from par.tools.bash._run.output import Outcome
@@ -21,31 +21,12 @@ from par.tools.bash._run.verify import verify
 
 T = TypeVar("T")
 
-__all__ = ["GitCommand", "GitGate", "git"]
+__all__ = ["GitCommand", "git"]
 
 GitCommand = GitStatus | GitDiff | GitLog | GitShow
 _OID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
 _ENTRY = re.compile(rb"([0-7]{6}) (blob|tree|commit) ([0-9a-f]{40}|[0-9a-f]{64})\t")
 _CONFIG = ("config", "--file", "-", "--no-includes", "--list", "-z")
-
-
-@final
-class GitGate:
-    """Remembers the configuration that was found harmless last, byte for byte.
-
-    The files are read anew for each command; only the parsing by git is saved.
-    """
-
-    def __init__(self) -> None:
-        self._passed: tuple[bytes, ...] | None = None
-
-    def knows(self, configs: tuple[bytes, ...]) -> bool:
-        """Tell whether exactly these were found harmless."""
-        return self._passed == configs
-
-    def passed(self, configs: tuple[bytes, ...]) -> None:
-        """Remember them."""
-        self._passed = configs
 
 
 @attrs.frozen(kw_only=True)

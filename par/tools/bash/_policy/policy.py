@@ -1,40 +1,46 @@
-"""What an agent may run: a closed set of commands, names that may not be read, and limits."""
+"""What an agent may run: a closed set of commands, effects, names that stay shut, and limits."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase, translate
-from typing import TypeAlias, cast
+from typing import Final, Literal, TypeAlias, cast, get_args
 
 import attrs
 
-from par.errors import CommandRefused, UsageError
-from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow
-from par.tools.bash._commands.reading import Grep, Head, ReadFile, Tail, WordCount
-from par.tools.bash._commands.table import COMMANDS, Command, example, rebuilt
+from par.errors import UsageError
+from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk, effects_of, risk_of
+from par.tools.bash._commands.leaves import LEAVES, GitRead, Read, Run
+from par.tools.bash._commands.table import COMMANDS, Command
+from par.tools.bash._policy.decide import Decision, Deny, decide, read_denied
+from par.tools.bash._policy.hosted import Linter, PythonHost, Task, TestRunner
+from par.tools.bash._policy.names import Names, deny_parts
 
-__all__ = ["READ_DENY", "Allow", "Decision", "Deny", "Policy", "deny_parts"]
+__all__ = ["READ_DENY", "Identity", "Policy", "WallMode"]
 
-READ_DENY = (".env*", "*.pem", "*.key", "id_*", ".netrc", ".pypirc", ".aws/**", ".ssh/**")
-PROGRAMS = ("git", "grep")
-_MAX_TIMEOUT_S = 600.0
+READ_DENY: Final = (".env*", "*.pem", "*.key", "id_*", ".netrc", ".pypirc", ".aws/**", ".ssh/**")
+PROGRAMS: Final = ("git", "grep", "sort", "uniq", "cut", "tr", "diff", "jq", "file", "bwrap")
+_MAX_TIMEOUT_S: Final = 600.0
+_EFFECTS: Final[tuple[CommandEffect, ...]] = ("read", "write", "execute")
 
-
-@attrs.frozen
-class Allow:
-    """The policy lets the command run."""
+WallMode: TypeAlias = Literal["none", "prefer", "require"]
+"""Whether commands of an effect run behind a wall: never, where there is one, or not at all without one."""
+_NO_WALL_NEEDED: Final[tuple[tuple[CommandEffect, WallMode], ...]] = (
+    ("read", "none"),
+    ("write", "none"),
+    ("execute", "require"),
+)
 
 
 @attrs.frozen(kw_only=True)
-class Deny:
-    """The policy does not let the command run: a stable code, the reason, and what to do instead."""
+class Identity:
+    """Whose name the commits of an agent carry."""
 
-    code: str
-    reason: str
-    remedy: str
+    name: str = "par agent"
+    email: str = "agent@localhost"
 
-
-Decision: TypeAlias = Allow | Deny
+    def __attrs_post_init__(self) -> None:
+        for field, value in (("name", self.name), ("email", self.email)):
+            if not value.strip() or any(character in value for character in "<>\n\0"):
+                raise UsageError(f"identity.{field} must be a text in one line without < and >, got {value!r}")
 
 
 def _as_classes(value: Iterable[type[Command]]) -> tuple[type[Command], ...]:
@@ -52,28 +58,58 @@ def _as_pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tup
     return tuple((name, place) for name, place in items)
 
 
+def _as_walls(
+    value: Mapping[CommandEffect, WallMode] | Iterable[tuple[CommandEffect, WallMode]],
+) -> tuple[tuple[CommandEffect, WallMode], ...]:
+    items = cast("Mapping[CommandEffect, WallMode]", value).items() if isinstance(value, Mapping) else value
+    return tuple({**dict(_NO_WALL_NEEDED), **dict(items)}.items())
+
+
+def _as_runners(value: Iterable[TestRunner]) -> tuple[TestRunner, ...]:
+    return tuple(value)
+
+
+def _as_linters(value: Iterable[Linter]) -> tuple[Linter, ...]:
+    return tuple(value)
+
+
+def _as_tasks(value: Iterable[Task]) -> tuple[Task, ...]:
+    return tuple(value)
+
+
 @attrs.frozen(kw_only=True)
 class Policy:
-    """What a ``Bash`` may run. Nothing is allowed that ``allow`` does not name.
+    """What a ``Bash`` may run. Nothing is allowed that ``allow`` does not name and ``effects`` do not cover.
 
-    ``Policy.read_only()`` allows all commands that read. A policy of one's own names the classes::
+    ``Policy.read_only()`` allows all commands that read, ``Policy.coder()`` also those that change files and the
+    repository. A policy of one's own names the classes::
 
         Policy(name="reader", allow=(ReadFile, ListDir))
 
     Raises:
-        UsageError: for an unknown class or program, an empty pattern, and a limit that is zero, negative,
-            not finite or above its maximum.
+        UsageError: for an unknown class, effect or program, an empty pattern, two runners of one name, and a limit
+            that is zero, negative, not finite or above its maximum.
     """
 
     name: str
     """Told to the model in refusals."""
     allow: tuple[type[Command], ...] = attrs.field(converter=_as_classes)
     """The commands; the model is shown no others."""
+    effects: tuple[CommandEffect, ...] = attrs.field(default=("read",), converter=_as_texts)
+    """What commands may do: ``read``, ``write`` files and the repository, ``execute`` code of the project."""
+    approve_at: CommandRisk | None = "high"
+    """From this risk on a person, or a program in their place, decides; ``None``: never."""
+    walls: tuple[tuple[CommandEffect, WallMode], ...] = attrs.field(default=_NO_WALL_NEEDED, converter=_as_walls)
+    """Which effects need a wall around the process; a mapping is fine. ``{"execute": "none"}`` is the opt-out by name."""
     read_deny: tuple[str, ...] = attrs.field(default=READ_DENY, converter=_as_texts)
     """Names whose content is never shown, in any letter case: ``*.pem`` is any part of a path that matches,
     ``.ssh/**`` everything below such a folder. Listing the names is allowed."""
+    write_protect: tuple[str, ...] = attrs.field(default=(), converter=_as_texts)
+    """Names that are never written, patterns as in ``read_deny``, besides those that no policy opens, as ``.git``."""
     timeout_s: float = 30.0
     """Wall-clock seconds for one command, at most 600; 30 is ten times what a large repository's log takes."""
+    run_timeout_s: float = 600.0
+    """The same for commands that run code, which may be a test suite; a command may ask for less."""
     max_output_bytes: int = 50 * 1024
     """Per stream; 50 KiB are about 12,000 tokens."""
     max_output_lines: int = 2000
@@ -81,34 +117,53 @@ class Policy:
     max_concurrent: int = 4
     """Commands at once in one event loop; others wait, and the wait is not counted."""
     programs: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_as_pairs)
-    """Absolute paths of ``git`` and ``grep`` where the system's own shall not be used; a mapping is fine."""
+    """Absolute paths of ``git``, ``grep`` and others where the system's own shall not be used; a mapping is fine."""
     git_keys: tuple[str, ...] = attrs.field(default=(), converter=_as_texts)
     """Keys of a repository's configuration that are allowed besides the harmless ones, such as ``core.abbrev``.
     Git runs programs for some keys: name none of those."""
+    identity: Identity = attrs.field(factory=Identity)
+    """The author of commits."""
+    runners: tuple[TestRunner, ...] = attrs.field(default=(), converter=_as_runners)
+    """What ``run_tests`` may start."""
+    linters: tuple[Linter, ...] = attrs.field(default=(), converter=_as_linters)
+    """What ``run_linter`` may start."""
+    python: PythonHost | None = None
+    """What ``run_python`` runs scripts with."""
+    tasks: tuple[Task, ...] = attrs.field(default=(), converter=_as_tasks)
+    """What ``run_task`` may start."""
 
-    # walks ask about every name that they meet, so the patterns are made ready once
-    _denied_names: re.Pattern[str] = attrs.field(
-        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: _names_of(self.read_deny), takes_self=True)
+    _read_names: Names = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: Names(self.read_deny), takes_self=True)
     )
-    _denied_paths: tuple[tuple[str, ...], ...] = attrs.field(
-        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: _paths_of(self.read_deny), takes_self=True)
+    _write_names: Names = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: Names(self.write_protect), takes_self=True)
     )
 
     def __attrs_post_init__(self) -> None:
-        if not self.name.strip():
-            raise UsageError("name: a policy needs a name")
         for kind in self.allow:
             if all(kind is not known for known in COMMANDS.values()):
                 raise UsageError(f"allow: {kind!r} is not a command; the commands are the classes of par.tools.bash")
-        for entry in (*self.read_deny, *self.git_keys):
+        _check_words("effects", self.effects, _EFFECTS)
+        _check_words("walls", [effect for effect, _ in self.walls], _EFFECTS)
+        _check_words("walls", [mode for _, mode in self.walls], ("none", "prefer", "require"))
+        if self.approve_at is not None:
+            _check_words("approve_at", [self.approve_at], RISKS)
+        for entry in (*self.read_deny, *self.write_protect, *self.git_keys):
             if not entry.strip("/*") or entry.startswith("/") or "\\" in entry or "**" in deny_parts(entry):
-                raise UsageError(f"read_deny and git_keys hold names and patterns of names, not {entry!r}")
+                raise UsageError(
+                    f"read_deny, write_protect and git_keys hold names and patterns of names, not {entry!r}"
+                )
         for program, place in self.programs:
             if program not in PROGRAMS or not place.startswith("/"):
                 raise UsageError(
                     f"programs: {program!r}: {place!r} is not one of {', '.join(PROGRAMS)} with an absolute path"
                 )
+        for field, entries in (("runners", self.runners), ("linters", self.linters), ("tasks", self.tasks)):
+            names = [entry.name for entry in entries]
+            if len(set(names)) != len(names):
+                raise UsageError(f"{field}: each name once, got {', '.join(names)}")
         _check_seconds("timeout_s", self.timeout_s)
+        _check_seconds("run_timeout_s", self.run_timeout_s)
         _check_count("max_output_bytes", self.max_output_bytes, 1024, 16 * 1024 * 1024)
         _check_count("max_output_lines", self.max_output_lines, 1, 1_000_000)
         _check_count("max_concurrent", self.max_concurrent, 1, 64)
@@ -116,40 +171,61 @@ class Policy:
     @staticmethod
     def read_only() -> "Policy":
         """Return the policy that allows every command that reads, and no other."""
-        return Policy(name="read_only", allow=tuple(COMMANDS.values()))
+        return Policy(name="read_only", allow=(*_READERS, COMMANDS["pipeline"]))
+
+    @staticmethod
+    def coder(
+        *,
+        execute: bool = False,
+        identity: Identity | None = None,
+        runners: Iterable[TestRunner] = (),
+        linters: Iterable[Linter] = (),
+        python: PythonHost | None = None,
+        tasks: Iterable[Task] = (),
+    ) -> "Policy":
+        """Return the policy that also allows to change files and the repository.
+
+        What may lose work asks first. With ``execute`` it also runs what the host has set up in the other arguments:
+        each time somebody approves, and only behind a wall.
+        """
+        effects: tuple[CommandEffect, ...] = _EFFECTS if execute else ("read", "write")
+        allow = tuple(kind for kind in COMMANDS.values() if execute or kind not in _RUNNERS)
+        return Policy(
+            name="coder",
+            allow=allow,
+            effects=effects,
+            identity=identity or Identity(),
+            runners=tuple(runners),
+            linters=tuple(linters),
+            python=python,
+            tasks=tuple(tasks),
+        )
 
     def decide(self, command: Command) -> Decision:
         """Say whether ``command`` may run. It depends on nothing but the two values, and never raises."""
-        if all(type(command) is not kind for kind in self.allow):
-            op = getattr(type(command), "op", type(command).__name__)
-            there = ", ".join(kind.op for kind in self.allow) or "none"
-            remedy = f"Allowed: {there}."
-            if self.allow:
-                remedy += f" For example {example(self.allow[0].op)}"
-            return Deny(code="denied_by_policy", reason=f"the policy {self.name} does not allow {op}.", remedy=remedy)
-        try:
-            checked = rebuilt(command)  # one that was forged without its checks may lack fields
-        except CommandRefused as refused:
-            return Deny(code=refused.code, reason=refused.problem, remedy=refused.remedy)
-        for path in _content_paths(checked):
-            if self.denies_reading(path):
-                return self.read_denied(path)
-        return Allow()
-
-    def denies_reading(self, path: str) -> bool:
-        """Tell whether a pattern of ``read_deny`` covers ``path``, which is relative to the workspace."""
-        parts = [part for part in path.casefold().split("/") if part not in {"", "."}]
-        return any(map(self._denied_names.match, parts)) or any(
-            _covers(pattern, parts) for pattern in self._denied_paths
-        )
+        return decide(self, command)
 
     def read_denied(self, path: str) -> Deny:
         """Return the refusal to show the content of ``path``."""
-        return Deny(
-            code="read_denied",
-            reason=f"the policy {self.name} keeps {path[:200]!a} from being read: such files hold secrets.",
-            remedy="Listing its name is allowed. Ask the user if you need something in it.",
-        )
+        return read_denied(self, path)
+
+    def denies_reading(self, path: str) -> bool:
+        """Tell whether a pattern of ``read_deny`` covers ``path``, which is relative to the workspace."""
+        return self._read_names.cover(path)
+
+    def denies_writing(self, path: str) -> bool:
+        """Tell whether a pattern of ``write_protect`` covers ``path``, which is relative to the workspace."""
+        return self._write_names.cover(path)
+
+    def wall_for(self, command: Command) -> WallMode:
+        """Return the strictest demand for a wall among the effects of a command."""
+        modes: tuple[WallMode, ...] = ("none", "prefer", "require")
+        walls = dict(self.walls)
+        return max((walls[effect] for effect in effects_of(command)), key=modes.index, default="none")
+
+    def needs_approval(self, command: Command) -> bool:
+        """Tell whether a command is as risky as ``approve_at``."""
+        return self.approve_at is not None and RISKS.index(risk_of(command)) >= RISKS.index(self.approve_at)
 
     @property
     def cpu_s(self) -> int:
@@ -161,47 +237,16 @@ class Policy:
         return dict(self.programs).get(name)
 
 
-def _content_paths(command: Command) -> tuple[str, ...]:
-    """Return the paths of a command whose content it would show."""
-    if isinstance(command, (ReadFile, Head, Tail)):
-        found: tuple[object, ...] = (command.path,)
-    elif isinstance(command, (WordCount, Grep)):
-        found = command.paths
-    elif isinstance(command, GitShow):
-        found = (_below(command.cwd, command.path),)
-    elif isinstance(command, (GitDiff, GitLog)):
-        found = tuple(_below(command.cwd, path) for path in command.paths or ())
-    else:
-        found = ()
-    return tuple(path for path in found if isinstance(path, str))
+_RUNNERS: Final[tuple[type[Command], ...]] = get_args(Run)
+_READERS: Final[tuple[type[Command], ...]] = tuple(
+    kind for kind in LEAVES.values() if kind in (*get_args(Read), *get_args(GitRead))
+)
 
 
-def _below(cwd: str | None, path: str | None) -> str | None:
-    return path if cwd is None or path is None else f"{cwd}/{path}"
-
-
-def deny_parts(pattern: str) -> tuple[str, ...]:
-    """Return the names of a pattern of ``read_deny``, which may begin at any depth and covers what is below."""
-    parts = [part for part in pattern.casefold().split("/") if part]
-    while parts and parts[-1] == "**":
-        parts.pop()
-    while parts and parts[0] == "**":
-        del parts[0]
-    return tuple(parts)
-
-
-def _names_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    single = [translate(parts[0]) for pattern in patterns if len(parts := deny_parts(pattern)) == 1]
-    return re.compile("|".join(single) or "(?!)")
-
-
-def _paths_of(patterns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return tuple(parts for pattern in patterns if len(parts := deny_parts(pattern)) > 1)
-
-
-def _covers(wanted: tuple[str, ...], parts: list[str]) -> bool:
-    starts = range(len(parts) - len(wanted) + 1)
-    return any(all(map(fnmatchcase, parts[at:], wanted)) for at in starts)
+def _check_words(name: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for word in given:
+        if word not in tuple(known):
+            raise UsageError(f"{name}: {word!r} is not one of {', '.join(known)}")
 
 
 def _check_seconds(name: str, value: float) -> None:

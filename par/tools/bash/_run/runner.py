@@ -42,7 +42,8 @@ class Job:
     max_bytes: int
     max_lines: int
     pass_fds: tuple[int, ...] = ()
-    stdin: bytes | None = None
+    stdin: bytes | int | None = None
+    """Bytes, or a descriptor that the process reads; nothing unless given."""
     drain: int = _DRAIN
     data_limit: int = 1024 * 1024 * 1024
     """Bytes of private memory; packs of git are mapped files and do not count."""
@@ -128,7 +129,7 @@ async def run_process(job: Job, launcher: Launcher) -> Exited:
             cwd=folder,
             env=job.env,
             pass_fds=fds,
-            stdin=subprocess.DEVNULL if job.stdin is None else subprocess.PIPE,
+            stdin=_stdin(job),
             grace_s=_GRACE_S,
         ) as process:
             started = True
@@ -140,6 +141,12 @@ async def run_process(job: Job, launcher: Launcher) -> Exited:
         raise CommandRefused("cannot_start", problem, field="op") from None
 
 
+def _stdin(job: Job) -> int:
+    if isinstance(job.stdin, int):
+        return job.stdin
+    return subprocess.DEVNULL if job.stdin is None else subprocess.PIPE
+
+
 async def _attend(process: anyio.abc.Process, job: Job) -> Exited:
     flooded = anyio.Event()
     if process.stdout is None or process.stderr is None:
@@ -149,7 +156,7 @@ async def _attend(process: anyio.abc.Process, job: Job) -> Exited:
         readers.start_soon(out.read)
         readers.start_soon(err.read)
         readers.start_soon(_end_flood, process, flooded)
-        if job.stdin is not None:
+        if isinstance(job.stdin, bytes):
             await _feed(process, job.stdin)
         await process.wait()
         with anyio.move_on_after(_AFTER_EXIT_S):

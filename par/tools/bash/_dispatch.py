@@ -1,0 +1,42 @@
+"""Which code runs which command."""
+
+import time
+from functools import partial
+from typing import cast, get_args
+
+import anyio.to_thread
+
+from par.errors import CommandRefused
+from par.tools.bash._commands.leaves import GitRead, GitWrite, Leaf, Run, Write
+from par.tools.bash._commands.pipeline import Pipeline
+from par.tools.bash._commands.reading import Grep
+from par.tools.bash._commands.table import Command
+from par.tools.bash._git.git import GitCommand, git
+from par.tools.bash._native.grep import grep
+from par.tools.bash._native.perform import perform
+from par.tools.bash._run.output import Outcome
+from par.tools.bash._run.work import Work
+
+__all__ = ["dispatch"]
+
+
+async def dispatch(work: Work, command: Command) -> Outcome:
+    """Run a command to its end and return what it came to.
+
+    Raises:
+        CommandRefused: for what only the file system or the repository tells.
+    """
+    if isinstance(command, Pipeline):
+        raise CommandRefused("unavailable", "there are no pipelines yet.")
+    return await _leaf(work, command)
+
+
+async def _leaf(work: Work, command: Leaf) -> Outcome:
+    if isinstance(command, Grep):
+        return await grep(work.room, command, work.launcher)
+    if isinstance(command, (*get_args(GitRead), *get_args(GitWrite))):
+        return await git(work.room, cast("GitCommand", command), work.launcher, work.gate)
+    if isinstance(command, (*get_args(Run), *get_args(Write))):
+        raise CommandRefused("unavailable", "nothing is written or run yet.")
+    now = time.time()  # noqa: TID251 # ages of files count from the system's own clock
+    return await anyio.to_thread.run_sync(partial(perform, work.room, command, now))
