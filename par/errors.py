@@ -32,6 +32,7 @@
     │   ├── ToolFailed                    the tool says why it could not do it
     │   └── InvalidArguments              the model's arguments do not fit
     ├── CommandRefused                    the bash tool will not run this
+    ├── PermissionDenied                  a rule of Permissions, or a person, says no to a tool call
     ├── BudgetExhausted                   a Budget has no room for the next call; the run ends with "budget"
     ├── RunIncomplete                     .output was read of a run that has none
     ├── IllegalTransition                 the state machine has no such move
@@ -60,7 +61,7 @@ from par._errors.reply import EmptyReply, InvalidOutput, InvalidReply, ReplyTrun
 from par._errors.root import ParError
 from par._errors.run import BudgetExhausted, DecodeError, IllegalTransition, RunIncomplete
 from par._errors.store import ChainBroken, NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable
-from par._errors.tool import CommandRefused, InvalidArguments, ToolError, ToolFailed
+from par._errors.tool import CommandRefused, InvalidArguments, PermissionDenied, ToolError, ToolFailed
 from par._errors.usage import (
     DuplicateTool,
     ImpossibleOrder,
@@ -97,6 +98,7 @@ __all__ = [
     "NotAnAuditFile",
     "Overloaded",
     "ParError",
+    "PermissionDenied",
     "RateLimited",
     "ReplyTruncated",
     "RequestRejected",

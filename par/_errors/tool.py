@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from par._errors.root import ParError
 
-__all__ = ["CommandRefused", "InvalidArguments", "ToolError", "ToolFailed"]
+__all__ = ["CommandRefused", "InvalidArguments", "PermissionDenied", "ToolError", "ToolFailed"]
 
 
 class ToolError(ParError):
@@ -43,3 +43,18 @@ class CommandRefused(ParError):
         self.field = field
         self.remedy = remedy
         super().__init__(f"[bash:{code}] at {field}: {problem}" + (f" {remedy}" if remedy else ""))
+
+
+class PermissionDenied(ParError):
+    """``Permissions``, or the person whom they asked, says no to a tool call, which was not made.
+
+    ``by`` is the person, empty where it was a rule.
+    """
+
+    def __init__(self, tool: str, reason: str, *, by: str = "") -> None:
+        self.tool = tool
+        self.reason = reason
+        self.by = by
+        super().__init__(
+            f"{tool} was not called: {reason} Do not call it again in this way; go on without it, or say what is missing."
+        )

@@ -7,6 +7,8 @@ from par.middleware._concurrency import Concurrency
 from par.middleware._fallback import Fallback
 from par.middleware._log_format import CorrelationFilter, JsonFormatter
 from par.middleware._logging import Logging
+from par.middleware._permission_rules import Rule
+from par.middleware._permissions import Permissions
 from par.middleware._pii_cards import CardNumbers
 from par.middleware._pii_detector import Detector, PatternDetector
 from par.middleware._pii_email import Emails
@@ -45,6 +47,7 @@ __all__ = [
     "Logging",
     "MemoryRateBackend",
     "PatternDetector",
+    "Permissions",
     "PhoneNumbers",
     "PiiMask",
     "Price",
@@ -54,6 +57,7 @@ __all__ = [
     "Reservation",
     "Retry",
     "RetryBudget",
+    "Rule",
     "Sanitize",
     "Secrets",
     "SocialSecurityNumbers",
