@@ -1,0 +1,241 @@
+"""A few connections to Postgres on which whole jobs run, from asyncio, uvloop and trio alike."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias, TypeVar, final
+
+import anyio
+import attrs
+
+from par.errors import StoreUnavailable
+from par.persistence._chain import checked_scope
+from par.persistence._host import Host, open_host
+from par.persistence._postgres_driver import (
+    Connection,
+    Driver,
+    failure_of,
+    forget_library,
+    load_driver,
+    place_of,
+    sqlstate_of,
+)
+
+__all__ = ["Job", "PgOptions", "PgPool", "open_pg_pool"]
+
+T = TypeVar("T")
+Job: TypeAlias = Callable[[Connection], Awaitable[T]]
+
+_IDLE_S: Final = 300.0
+"""An older idle connection is replaced: what lies between may have forgotten it without a word."""
+_CLOSE_S: Final = 5.0
+_CLOSE_ALL_S: Final = 10.0
+_FROZEN_S: Final = 60.0
+"""How long the server lets a transaction idle: a frozen process must not hold its locks for ever."""
+_SLACK_S: Final = 5.0
+"""By how much the driver waits longer than the server, which knows better why it ends a statement."""
+_FIRST_DELAY_S: Final = 0.02
+_LAST_DELAY_S: Final = 1.0
+
+
+def _seconds(_: object, attribute: "attrs.Attribute[float]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError(f"{attribute.name} must be a number of seconds above 0, got {value!r}")
+
+
+def _positive(_: object, attribute: "attrs.Attribute[int]", value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{attribute.name} must be 1 or more, got {value!r}")
+
+
+def _scope(_: object, __: "attrs.Attribute[str]", value: str) -> None:
+    checked_scope(value)
+
+
+@attrs.frozen(kw_only=True)
+class PgOptions:
+    """How a pool treats its database.
+
+    ``scope`` is the tenant for which row-level security shows rows. At most ``connections`` are open at once; they
+    are made when they are needed. ``statement_s`` ends a statement, on the server; ``connect_s`` ends one attempt to
+    connect; ``give_up_s`` is how long a job is tried again while the database is away, or refuses more connections.
+    """
+
+    scope: str = attrs.field(default="default", validator=_scope)
+    connections: int = attrs.field(default=4, validator=_positive)
+    connect_s: float = attrs.field(default=10.0, validator=_seconds)
+    statement_s: float = attrs.field(default=30.0, validator=_seconds)
+    give_up_s: float = attrs.field(default=30.0, validator=_seconds)
+
+    def settings(self) -> dict[str, str]:
+        """Return what a connection of this pool tells the server when it is made."""
+        return {
+            "application_name": "par",
+            "par.scope": self.scope,
+            "search_path": "par, pg_temp",
+            "timezone": "UTC",
+            "statement_timeout": str(max(1, int(self.statement_s * 1000))),
+            "idle_in_transaction_session_timeout": str(int(_FROZEN_S * 1000)),
+        }
+
+
+@final
+class _Connections:
+    """The connections. Lives on the driver's event loop, where alone they may be touched."""
+
+    def __init__(self, driver: Driver, dsn: str, where: str, options: PgOptions) -> None:
+        self._driver = driver
+        self._dsn = dsn
+        self._where = where
+        self._options = options
+        self._room = anyio.Semaphore(options.connections)
+        self._idle: list[tuple[Connection, float]] = []
+        self._open: set[Connection] = set()
+        self._closed = False
+
+    async def run(self, job: Job[T], again: bool) -> T:
+        forget_library()
+        give_up = anyio.current_time() + self._options.give_up_s
+        delay = _FIRST_DELAY_S
+        while True:
+            if self._closed:
+                raise StoreUnavailable(self._where, "it has been closed")
+            connection: Connection | None = None
+            try:
+                async with self._room:
+                    connection = await self._take()
+                    return await self._use(connection, job)
+            except Exception as error:
+                failure = failure_of(error, self._where)
+                if failure is None:
+                    raise
+                harmless = connection is None or again or failure.undone
+                if not (failure.passing and harmless) or anyio.current_time() + delay > give_up:
+                    raise failure.error from error
+            await anyio.sleep(delay)
+            delay = min(2 * delay, _LAST_DELAY_S)
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            connection, since = self._idle.pop()
+            if not connection.is_closed() and anyio.current_time() - since < _IDLE_S:
+                return connection
+            await self._end(connection)
+        connection = await self.connect()
+        self._open.add(connection)
+        return connection
+
+    async def connect(self) -> Connection:
+        options = self._options
+        return await self._driver.connect(
+            self._dsn,
+            timeout=options.connect_s,
+            command_timeout=options.statement_s + _SLACK_S,
+            server_settings=options.settings(),
+        )
+
+    async def _use(self, connection: Connection, job: Job[T]) -> T:
+        clean = False
+        try:
+            result = await job(connection)
+            clean = True
+        except Exception as error:
+            # an error of a statement, or of the job itself, leaves the connection as it was; one of the line does not
+            clean = sqlstate_of(error) is not None or failure_of(error, self._where) is None
+            raise
+        finally:
+            # a cancelled statement may still be running, and what comes back for it would go to the next job
+            if clean and not self._closed and not connection.is_closed() and not connection.is_in_transaction():
+                self._idle.append((connection, anyio.current_time()))
+            else:
+                with anyio.move_on_after(_CLOSE_S, shield=True):
+                    await self._end(connection)
+        return result
+
+    async def _end(self, connection: Connection) -> None:
+        try:
+            with anyio.move_on_after(_CLOSE_S):
+                await connection.close(timeout=_CLOSE_S)  # tells the server to end what it does for it
+        except Exception:  # noqa: BLE001 # it is given up in any case
+            return
+        finally:
+            connection.terminate()
+            self._open.discard(connection)
+
+    async def aclose(self) -> None:
+        forget_library()
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            await self._end(connection)
+        for connection in tuple(self._open):  # of jobs that nobody waits for any more
+            connection.terminate()
+
+
+@final
+class PgPool:
+    """Runs jobs on the connections of a pool, from any task of the event loop that opened it."""
+
+    def __init__(self, host: Host, connections: _Connections, where: str, options: PgOptions) -> None:
+        self._host = host
+        self._connections = connections
+        self.where = where
+        self.options = options
+
+    async def run(self, job: Job[T], *, again: bool = False) -> T:
+        """Return what ``job(connection)`` returns; the whole job has one connection to itself.
+
+        The job runs on the driver's event loop, which is another thread's under trio: it may use the connection and
+        its arguments, and nothing that belongs to the caller's event loop. It should be one statement or one
+        transaction, and leave nothing behind on the connection (settings, listeners, session locks).
+
+        While the database is away, the job is tried again for ``give_up_s`` seconds as long as nothing can have
+        happened: no connection was to be had, or the server undid the transaction because of a conflict. ``again``
+        says that the job may also be repeated after the line was lost in its middle, as jobs that read may.
+
+        Cancelling the caller cancels the job and closes its connection, so that nothing of it is left behind; a
+        transaction that was not committed is undone.
+
+        Raises:
+            StoreUnavailable: if the database cannot be reached or used: a lost line, a wrong password, no such
+                database, no more connections, a shutdown, a full disk, a statement that took too long.
+            StoreError: for other errors of the database.
+        """
+        return await self._host.call(self._connections.run, job, again)
+
+    async def connect(self) -> Connection:
+        """Open a connection beside the pool; who asks for it closes it, on the driver's event loop."""
+        return await self._host.call(self._connections.connect)
+
+
+async def _ping(connection: Connection) -> None:
+    await connection.execute("SELECT 1")
+
+
+@asynccontextmanager
+async def open_pg_pool(dsn: str, options: PgOptions | None = None) -> AsyncGenerator[PgPool, None]:
+    """Open a pool and make its first connection; when the block has been left, all connections are closed.
+
+    ``dsn`` is a URI, ``postgresql://user:password@host:port/database``; what it leaves out comes from the variables
+    and the password file that Postgres' own programs read, by way of the driver. The password is in no message.
+
+    Raises:
+        MissingExtra: if asyncpg is not installed.
+        StoreUnavailable: if the database cannot be reached; it is tried for ``give_up_s`` seconds where that can help.
+        ValueError: if ``dsn`` is no such URI.
+    """
+    where, options = place_of(dsn), options or PgOptions()
+    driver = load_driver()
+    async with open_host() as host:
+
+        async def make() -> _Connections:  # noqa: ASYNC124 # the host calls what is async
+            forget_library()
+            return _Connections(driver, dsn, where, options)  # on the driver's loop, where its semaphore belongs
+
+        connections = await host.call(make)
+        pool = PgPool(host, connections, where, options)
+        try:
+            await pool.run(_ping, again=True)
+            yield pool
+        finally:
+            with anyio.move_on_after(_CLOSE_ALL_S, shield=True):
+                await host.call(connections.aclose)
