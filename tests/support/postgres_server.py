@@ -135,12 +135,12 @@ class PostgresServer:
         with (self._folder / "log").open("ab") as log:
             self._keeper = subprocess.Popen(
                 ["/bin/sh", "-c", _KEEPER, "postgres", self._bin / "postgres", "-D", self.data, *settings],
-                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/", **self._user,
+                stdin=subprocess.PIPE, stdout=log, stderr=log, cwd="/", start_new_session=True, **self._user,
             )  # fmt: skip
 
     def kill(self):
-        """End it as a power cut would, as far as processes go: kill -9."""
-        os.kill(int((self.data / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+        """End all its processes as a power cut would: kill -9."""
+        os.killpg(self._keeper.pid, signal.SIGKILL)
         self._keeper.wait(10)
         (self.data / "postmaster.pid").unlink()  # or start() would take the old one's state for the new one's
 
