@@ -19,6 +19,7 @@ from par.middleware import (
     Concurrency,
     Fallback,
     Logging,
+    Permissions,
     PiiMask,
     Price,
     Pricing,
@@ -213,6 +214,12 @@ PROOFS: dict[type, dict[str, Proof]] = {
             lambda seen: finished(seen) and seen.tools_run == tool_calls(seen.path),
             {"runs": 2},
         ),
+    },
+    Permissions: {
+        "tool": Proof(
+            lambda path: Permissions(),
+            lambda seen: all_tools(seen, "failed") and "not allowed" in seen.tool_results[0].content,
+        )
     },
     Concurrency: {
         "model": Proof(lambda path: Concurrency(models=1), lambda seen: seen.models_at_once == 1, {"fan_out": 3}),
