@@ -19,8 +19,8 @@ from par.states import TaskState
 from par.usage import Usage
 
 __all__ = [
-    "CommandEnded",
-    "CommandStarted",
+    "BashCompleted",
+    "BashInvoked",
     "Envelope",
     "ErrorInfo",
     "Event",
@@ -208,7 +208,7 @@ class OutputSanitized:
 
 
 @attrs.frozen(kw_only=True)
-class CommandStarted:
+class BashInvoked:
     """The bash tool is about to run a command; it is recorded before the process exists."""
 
     call_id: str
@@ -216,10 +216,15 @@ class CommandStarted:
     command: JsonObject
     argv: tuple[str, ...]
     risk: str
+    effects: tuple[str, ...] = ()
+    wall: str | None = None
+    """The wall of the operating system around it; none for commands that need no process of the project."""
+    approved_by: str | None = None
+    """Who approved; ``None`` if nobody had to."""
 
 
 @attrs.frozen(kw_only=True)
-class CommandEnded:
+class BashCompleted:
     """A command of the bash tool is over, and nothing that it started is left."""
 
     call_id: str
@@ -285,8 +290,8 @@ Event: TypeAlias = (
     | ReplyContinued
     | PiiMasked
     | OutputSanitized
-    | CommandStarted
-    | CommandEnded
+    | BashInvoked
+    | BashCompleted
     | RecordsRedacted
     | RecordsExpired
     | Redacted

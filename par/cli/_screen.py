@@ -8,8 +8,8 @@ from rich.markup import escape
 from par._json import JsonObject, dump_json
 from par.deltas import ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.events import (
-    CommandEnded,
-    CommandStarted,
+    BashCompleted,
+    BashInvoked,
     Event,
     ModelAttempted,
     ModelCallEnded,
@@ -109,7 +109,7 @@ def _note(event: Event) -> tuple[str, str] | None:
             return f"         masked in the {event.where}: {_counts(event.found)}", "magenta"
         case OutputSanitized():
             return f"         cleaned the output of {event.name}: {_counts(event.findings)}", "magenta"
-        case ModelAttempted() | CommandStarted() | CommandEnded():
+        case ModelAttempted() | BashInvoked() | BashCompleted():
             return None
         case _:
             return None

@@ -12,7 +12,7 @@ from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
 from par.deltas import discard
 from par.errors import ParError
-from par.events import CommandEnded, CommandStarted, Event, PiiMasked, ToolProgress
+from par.events import BashCompleted, BashInvoked, Event, PiiMasked, ToolProgress
 from par.messages import Assistant, Message, Reasoning
 from par.middleware._checks import Field, choice
 from par.middleware._pii_detector import Detector
@@ -234,11 +234,11 @@ def _masked_event(masker: Masker, event: Event) -> Event:
     if isinstance(event, ToolProgress):
         message = masker.text(event.message, found)
         return attrs.evolve(event, message=message) if found else event
-    if isinstance(event, CommandStarted):
+    if isinstance(event, BashInvoked):
         command = masker.json_object(event.command, found)
         argv = tuple([masker.text(part, found) for part in event.argv])
         return attrs.evolve(event, command=command, argv=argv) if found else event
-    if isinstance(event, CommandEnded):
+    if isinstance(event, BashCompleted):
         details = masker.json_object(event.details, found)
         return attrs.evolve(event, details=details) if found else event
     return event

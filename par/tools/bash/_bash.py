@@ -13,7 +13,7 @@ from par._context import RunContext
 from par._json import Json, JsonObject
 from par.calls import ToolCall, ToolSpec
 from par.errors import CommandRefused, StoreError
-from par.events import CommandEnded, CommandStarted
+from par.events import BashCompleted, BashInvoked
 from par.outcomes import Done, Failed, TimedOut, ToolOutcome
 from par.tools._workspace import Workspace
 from par.tools.bash._commands.parse import command_from_json
@@ -42,7 +42,7 @@ class Bash:
     """A tool, called ``bash``, that runs commands of a closed set in a workspace.
 
     The model sends an object; text for a shell cannot be sent. What the policy does not allow is not offered and
-    is refused. Every command is recorded before it runs (``CommandStarted``) and after (``CommandEnded``); if
+    is refused. Every command is recorded before it runs (``BashInvoked``) and after (``BashCompleted``); if
     the first record fails, nothing runs.
 
     ``workspace`` is a ``Workspace`` or the path of a folder. One ``Bash`` may serve many runs at once.
@@ -160,11 +160,11 @@ class Bash:
     async def _recorded(self, command: Command, ctx: RunContext[object], call_id: str) -> CommandOutput:
         asked = command_to_json(command)
         argv = tuple(f"{name}={value}" for name, value in asked.items())
-        await ctx.emit(CommandStarted(call_id=call_id, op=command.op, command=asked, argv=argv, risk="low"))
+        await ctx.emit(BashInvoked(call_id=call_id, op=command.op, command=asked, argv=argv, risk="low"))
         started = anyio.current_time()
 
-        def ended(output: CommandOutput | None, error_code: str | None) -> CommandEnded:
-            return CommandEnded(
+        def ended(output: CommandOutput | None, error_code: str | None) -> BashCompleted:
+            return BashCompleted(
                 call_id=call_id,
                 op=command.op,
                 exit_code=None if output is None else output.exit_code,

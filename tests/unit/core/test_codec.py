@@ -42,8 +42,8 @@ RunStarted run_started | RunEnded run_ended | ModelCallStarted model_call_starte
 ModelAttempted model_attempted | ModelCallEnded model_call_ended | ToolCallStarted tool_call_started |
 ToolCallEnded tool_call_ended | ToolProgress tool_progress | Retried retried |
 RateLimitWaited rate_limit_waited | ReplyRepaired reply_repaired | ReplyContinued reply_continued |
-PiiMasked pii_masked | OutputSanitized output_sanitized | CommandStarted command_started |
-CommandEnded command_ended |
+PiiMasked pii_masked | OutputSanitized output_sanitized | BashInvoked bash_invoked |
+BashCompleted bash_completed |
 RecordsRedacted records_redacted | RecordsExpired records_expired | Redacted redacted
 """
 

@@ -670,7 +670,7 @@ async def test_data_that_hidden_characters_tear_apart_is_found_behind_sanitize()
 
 
 async def test_the_record_of_a_command_is_masked_too():
-    from par.events import CommandEnded, CommandStarted
+    from par.events import BashCompleted, BashInvoked
 
     seen = []
 
@@ -679,9 +679,9 @@ async def test_the_record_of_a_command_is_masked_too():
 
     async def works(call):
         command = {"op": "grep", "pattern": MAIL}
-        await call.emit(CommandStarted(call_id="u1", op="grep", command=command, argv=("grep", MAIL), risk="low"))
+        await call.emit(BashInvoked(call_id="u1", op="grep", command=command, argv=("grep", MAIL), risk="low"))
         await call.emit(
-            CommandEnded(
+            BashCompleted(
                 call_id="u1", op="grep", exit_code=0, duration_s=0.1, stdout_bytes=0, stderr_bytes=0, truncated=False,
                 details={"argv": [["grep", MAIL]]},
             )

@@ -129,7 +129,7 @@ async def test_the_attack_ends_as_its_row_says(row, anyio_backend, tmp_path, mon
     if row["must"] == "reject" or not ours:
         assert isinstance(outcome, Failed), outcome
         assert outcome.kind == "refused"
-        assert not any(type(event).__name__ == "CommandEnded" and event.stdout_bytes for event in recorder.events)
+        assert not any(type(event).__name__ == "BashCompleted" and event.stdout_bytes for event in recorder.events)
     if "returned text has no ESC" in (row.get("oracle") or ""):
         assert not set(outcome.content) & set("\x1b\x07\x08\r\x00\u202e\u2066\u200b\U000e0041\x9b")
     if row["category"].startswith("flood") and ours:

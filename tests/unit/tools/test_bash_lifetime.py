@@ -11,7 +11,7 @@ from unit.tools.bash_scene import children
 from par._context import RunContext
 from par.calls import ToolCall
 from par.errors import StoreUnavailable
-from par.events import CommandEnded, CommandStarted
+from par.events import BashCompleted, BashInvoked
 from par.outcomes import Done, TimedOut
 from par.tools.bash import Bash, Grep, ListDir, Policy, ReadFile
 from par.tools.bash._native.walk import walk
@@ -79,7 +79,7 @@ async def test_cancelling_leaves_no_process(ws, stubborn, recorder):
         group.cancel_scope.cancel()
 
     assert children() <= below
-    assert isinstance(recorder.events[-1], CommandEnded)
+    assert isinstance(recorder.events[-1], BashCompleted)
     assert recorder.events[-1].error_code == "cancelled"
     left = {thread.name for thread in threading.enumerate()} - threads
     assert not {name for name in left if "waitpid" in name}
@@ -178,9 +178,9 @@ async def test_a_command_is_recorded_before_and_after(ws, recorder):
 
     started, ended = recorder.events
     assert isinstance(outcome, Done)
-    assert isinstance(started, CommandStarted)
+    assert isinstance(started, BashInvoked)
     assert (started.call_id, started.op, started.command) == ("c1", "list_dir", {"op": "list_dir", "all": True})
-    assert isinstance(ended, CommandEnded)
+    assert isinstance(ended, BashCompleted)
     assert (ended.exit_code, ended.error_code, ended.truncated) == (0, None, False)
 
 
@@ -214,7 +214,7 @@ async def test_max_concurrent_bounds_what_runs_at_once(ws, most):
     running = set()
 
     async def hook(event):
-        if isinstance(event, CommandStarted):
+        if isinstance(event, BashInvoked):
             running.add(event.call_id)
             at_once.append(len(running))
             await anyio.wait_all_tasks_blocked()
