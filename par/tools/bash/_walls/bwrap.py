@@ -13,6 +13,7 @@ from par.errors import CommandRefused, UsageError
 from par.tools.bash._run.programs import interpreter, trusted
 from par.tools.bash._walls.ground import ETC, Ground, hold_ground, system_folders
 from par.tools.bash._walls.probe import EVERYTHING, probed
+from par.tools.bash._walls.supervised import launched, loses_parent
 from par.tools.bash._walls.values import Capability, Limits, WallSpec, Wrapped, check_seconds
 
 __all__ = ["BwrapWall"]
@@ -35,6 +36,7 @@ _RESTRICTS = (
 )
 _DEGRADED = (
     "protected names that do not exist can be made: look for them afterwards",
+    "repositories below the top of the workspace can be changed like other files",
     "what the kernel tells everybody in /proc can be read",
 )
 _PRLIMIT = {
@@ -181,11 +183,12 @@ class BwrapWall:
             env = [part for pair in spec.environment().items() for part in ("--setenv", *pair)]
             binding = binds(spec, ground, fd_of)
             folder = spec.workspace if spec.cwd == "." else f"{spec.workspace}/{spec.cwd}"
+            walled = (self._bwrap or "", *base_argv(), *binding, *env, "--chdir", folder, "--", *limits, *argv)
             yield Wrapped(
-                argv=(self._bwrap or "", *base_argv(), *binding, *env, "--chdir", folder, "--", *limits, *argv),
+                argv=launched(self._python, ("supervise=1",), walled) if loses_parent() else walled,
                 env={},
                 pass_fds=(*spec.pass_fds, *fd_of.values()),
                 unguarded=ground.missing if spec.access == "write" else (),
-                failure_mark=b"bwrap: ",
+                failure_marks=(b"bwrap: ", b"wall: "),
                 codes_are_shells=True,
             )

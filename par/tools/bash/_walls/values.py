@@ -171,10 +171,10 @@ class Wrapped:
     pass_fds: tuple[int, ...] = ()
     cwd: str | None = None
     unguarded: tuple[str, ...] = ()
-    """Protected names that do not exist, so that the wall cannot keep the command from making them: look for
-    them when it has ended. Relative to the workspace."""
-    failure_mark: bytes = b""
-    """How the error output begins if the wall could not be built; nothing was run then."""
+    """Protected names, relative to the workspace, that the wall cannot keep from being made or changed: compare
+    them when the command has ended."""
+    failure_marks: tuple[bytes, ...] = ()
+    """How the error output begins if the wall could not be built or the program not be started: with one of these."""
     codes_are_shells: bool = False
     """Whether an exit code of 128 + n stands for the end by signal n."""
 
