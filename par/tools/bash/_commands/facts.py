@@ -52,7 +52,7 @@ def risk_of(command: Command) -> CommandRisk:
 
 def riskier(one: CommandRisk, other: CommandRisk) -> CommandRisk:
     """Return the higher of two risks."""
-    return max(one, other, key=RISKS.index)
+    return one if RISKS.index(one) >= RISKS.index(other) else other
 
 
 def _leaf_risk(leaf: Leaf) -> CommandRisk:

@@ -194,7 +194,7 @@ def _given(value: attrs.AttrsInstance) -> Iterator[tuple[str, object]]:
     for field in attrs.fields(type(value)):
         held: object = getattr(value, field.name)
         default: object = field.default
-        if isinstance(default, attrs.Factory):  # type: ignore[arg-type] # attrs annotates it as a function
+        if hasattr(default, "factory"):
             default = type(held)()
         if held != default:
             yield field.name, held

@@ -107,8 +107,9 @@ class Record(Generic[T]):
 
 def _made(kind: type[T], value: object) -> T:
     """Make a value of its JSON object where that has nothing wrong; the check refuses everything else."""
-    if type(value) is dict and Record("", kind, "").problem("", value) is None:
-        return kind(**cast("dict[str, object]", value))  # its keys were checked
+    fields = cast("dict[str, object]", value)  # as the next line looks
+    if type(value) is dict and Record("", kind, "").problem("", fields) is None:
+        return kind(**fields)
     return cast("T", value)  # checked after building
 
 
@@ -149,7 +150,9 @@ class Params:
 
 def as_params(value: "Params | Mapping[str, Param]") -> Params:
     """Make a mapping ``Params``; leave everything else for the check to refuse."""
-    return Params(tuple(value.items())) if type(value) is dict else cast("Params", value)  # checked after building
+    if type(value) is not dict:
+        return cast("Params", value)  # checked after building
+    return Params(tuple(cast("dict[str, Param]", value).items()))  # as above
 
 
 @attrs.frozen

@@ -89,9 +89,9 @@ def _as_stages(value: Iterable[Leaf | Mapping[str, object]]) -> tuple[Leaf, ...]
 
 
 def _as_stage(number: int, stage: object) -> Leaf:
-    if type(stage) is not dict or _stage_problem(stage, _place(number)) is not None:
+    fields = cast("dict[str, object]", stage)  # as the next line looks
+    if type(stage) is not dict or _stage_problem(fields, _place(number)) is not None:
         return cast("Leaf", stage)  # checked after building
-    fields = cast("dict[str, object]", stage)  # its keys were checked
     kind = LEAVES[cast("str", fields["op"])]  # and its tag
     return built(kind, {name: held for name, held in fields.items() if name != "op"})
 

@@ -48,10 +48,15 @@ def _again(command: object, kind: type[Command]) -> Command:
         raise refusal([Problem(code="missing_field", field=absent[0], problem="the command lacks a field.")])
     fields: dict[str, object] = {name: getattr(command, name) for name in names}
     if kind is Pipeline and type(fields["stages"]) is tuple:
-        stages = cast("tuple[object, ...]", fields["stages"])  # as checked; the stages are checked below
-        kinds = tuple(LEAVES.values())
-        fields["stages"] = tuple(_again(stage, type(stage)) if type(stage) in kinds else stage for stage in stages)  # type: ignore[arg-type] # a leaf's class
+        fields["stages"] = tuple(map(_stage_again, cast("tuple[object, ...]", fields["stages"])))  # checked just now
     return built(kind, fields)
+
+
+def _stage_again(stage: object) -> object:
+    for known in LEAVES.values():
+        if type(stage) is known:
+            return _again(stage, known)
+    return stage  # which the pipeline's own check refuses
 
 
 def command_to_json(command: Command) -> JsonObject:

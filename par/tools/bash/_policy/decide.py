@@ -1,13 +1,13 @@
 """The decision about one command: it depends on nothing but the policy and the command, and never fails."""
 
 import json
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.examples import example
-from par.tools.bash._commands.facts import CommandEffect, CommandRisk, effects_of, risk_of
+from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk, effects_of, risk_of
 from par.tools.bash._commands.filters import Cut, Sort, Uniq
 from par.tools.bash._commands.git_history import GitBlame
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow
@@ -30,24 +30,21 @@ from par.tools.bash._commands.writing import (
     Touch,
     WriteFile,
 )
+from par.tools.bash._policy.names import Names
 
 __all__ = ["Allow", "Ask", "Decision", "Deny", "Rules", "decide", "read_denied"]
 
 
-class Rules(Protocol):
-    """What a decision needs to know of a policy."""
+@attrs.frozen(kw_only=True)
+class Rules:
+    """The part of a policy that decides."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def allow(self) -> tuple[type[Command], ...]: ...
-    @property
-    def effects(self) -> tuple[CommandEffect, ...]: ...
-    @property
-    def approve_at(self) -> CommandRisk | None: ...
-    def denies_reading(self, path: str) -> bool: ...
-    def denies_writing(self, path: str) -> bool: ...
-    def needs_approval(self, command: Command) -> bool: ...
+    name: str
+    allow: tuple[type[Command], ...]
+    effects: tuple[CommandEffect, ...]
+    approve_at: CommandRisk | None
+    read_deny: Names
+    write_protect: Names
 
 
 @attrs.frozen
@@ -77,75 +74,75 @@ class Deny:
 Decision: TypeAlias = Allow | Ask | Deny
 
 
-def decide(policy: Rules, command: Command) -> Decision:
+def decide(rules: Rules, command: Command) -> Decision:
     """Say whether ``command`` may run, with every stage of a pipeline; the strictest answer wins."""
-    if all(type(command) is not kind for kind in policy.allow):
-        return _not_allowed(policy, command)
+    if all(type(command) is not kind for kind in rules.allow):
+        return _not_allowed(rules, command)
     try:
         checked = rebuilt(command)  # one that was forged without its checks may lack fields
     except CommandRefused as refused:
         return Deny(code=refused.code, reason=refused.problem, remedy=refused.remedy, field=refused.field)
     for leaf in stages_of(checked):
-        denied = _leaf_denied(policy, leaf)
+        denied = _leaf_denied(rules, leaf)
         if denied is not None:
             return denied
-    denied = _effects_denied(policy, checked) or _writes_denied(policy, _written(checked))
+    denied = _effects_denied(rules, checked) or _writes_denied(rules, _written(checked))
     if denied is not None:
         return denied
-    return _asked(policy, checked)
+    return _asked(rules, checked)
 
 
-def _not_allowed(policy: Rules, command: object) -> Deny:
+def _not_allowed(rules: Rules, command: object) -> Deny:
     op = getattr(type(command), "op", type(command).__name__)
-    there = ", ".join(kind.op for kind in policy.allow) or "none"
+    there = ", ".join(kind.op for kind in rules.allow) or "none"
     remedy = f"Allowed: {there}."
-    if policy.allow:
-        remedy += f" For example {example(policy.allow[0].op)}"
-    return Deny(code="denied_by_policy", reason=f"the policy {policy.name} does not allow {op}.", remedy=remedy)
+    if rules.allow:
+        remedy += f" For example {example(rules.allow[0].op)}"
+    return Deny(code="denied_by_policy", reason=f"the policy {rules.name} does not allow {op}.", remedy=remedy)
 
 
-def _leaf_denied(policy: Rules, leaf: Leaf) -> Deny | None:
-    if all(type(leaf) is not kind for kind in policy.allow):
-        return _not_allowed(policy, leaf)
+def _leaf_denied(rules: Rules, leaf: Leaf) -> Deny | None:
+    if all(type(leaf) is not kind for kind in rules.allow):
+        return _not_allowed(rules, leaf)
     for path in _content_paths(leaf):
-        if policy.denies_reading(path):
-            return read_denied(policy, path)
+        if rules.read_deny.cover(path):
+            return read_denied(rules, path)
     return None
 
 
-def _effects_denied(policy: Rules, command: Command) -> Deny | None:
-    missing = [effect for effect in effects_of(command) if effect not in policy.effects]
+def _effects_denied(rules: Rules, command: Command) -> Deny | None:
+    missing = [effect for effect in effects_of(command) if effect not in rules.effects]
     if not missing:
         return None
-    reason = f"{command.op} needs the effect {missing[0]}, which the policy {policy.name} does not grant."
-    granted = ", ".join(policy.effects) or "nothing"
+    reason = f"{command.op} needs the effect {missing[0]}, which the policy {rules.name} does not grant."
+    granted = ", ".join(rules.effects) or "nothing"
     return Deny(code="denied_by_policy", reason=reason, remedy=f"Granted: {granted}. Ask the user.")
 
 
-def _writes_denied(policy: Rules, paths: tuple[str, ...]) -> Deny | None:
+def _writes_denied(rules: Rules, paths: tuple[str, ...]) -> Deny | None:
     for path in paths:
-        if policy.denies_writing(path):
-            reason = f"the policy {policy.name} keeps {path[:200]!a} from being written."
+        if rules.write_protect.cover(path):
+            reason = f"the policy {rules.name} keeps {path[:200]!a} from being written."
             return Deny(code="protected_path", reason=reason, remedy="Ask the user to change it.", field="path")
     return None
 
 
-def read_denied(policy: Rules, path: str) -> Deny:
+def read_denied(rules: Rules, path: str) -> Deny:
     """Return the refusal to show the content of ``path``."""
     return Deny(
         code="read_denied",
-        reason=f"the policy {policy.name} keeps {path[:200]!a} from being read: such files hold secrets.",
+        reason=f"the policy {rules.name} keeps {path[:200]!a} from being read: such files hold secrets.",
         remedy="Listing its name is allowed. Ask the user if you need something in it.",
         field="path",
     )
 
 
-def _asked(policy: Rules, command: Command) -> Decision:
+def _asked(rules: Rules, command: Command) -> Decision:
     risk = risk_of(command)
     summary = json.dumps(command_to_json(command))[:500]
-    if policy.needs_approval(command):
+    if rules.approve_at is not None and RISKS.index(risk) >= RISKS.index(rules.approve_at):
         return Ask(reason=f"{command.op} has {risk} risk.", risk=risk, summary=summary)
-    if policy.approve_at is not None:
+    if rules.approve_at is not None:
         for path in _written(command):
             asked = _asked_name(path)
             if asked is not None:

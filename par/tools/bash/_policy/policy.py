@@ -7,10 +7,10 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 import attrs
 
 from par.errors import UsageError
-from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk, effects_of, risk_of
+from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk, effects_of
 from par.tools.bash._commands.leaves import LEAVES, GitRead, Read, Run
 from par.tools.bash._commands.table import COMMANDS, Command
-from par.tools.bash._policy.decide import Decision, Deny, decide, read_denied
+from par.tools.bash._policy.decide import Decision, Deny, Rules, decide, read_denied
 from par.tools.bash._policy.hosted import Linter, PythonHost, Task, TestRunner
 from par.tools.bash._policy.names import Names, deny_parts
 
@@ -58,11 +58,16 @@ def _as_pairs(value: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tup
     return tuple((name, place) for name, place in items)
 
 
+def _as_effects(value: Iterable[CommandEffect]) -> tuple[CommandEffect, ...]:
+    return tuple(value)
+
+
 def _as_walls(
     value: Mapping[CommandEffect, WallMode] | Iterable[tuple[CommandEffect, WallMode]],
 ) -> tuple[tuple[CommandEffect, WallMode], ...]:
-    items = cast("Mapping[CommandEffect, WallMode]", value).items() if isinstance(value, Mapping) else value
-    return tuple({**dict(_NO_WALL_NEEDED), **dict(items)}.items())
+    walls: dict[CommandEffect, WallMode] = dict(_NO_WALL_NEEDED)
+    walls.update(cast("Mapping[CommandEffect, WallMode]", value) if isinstance(value, Mapping) else dict(value))
+    return tuple(walls.items())
 
 
 def _as_runners(value: Iterable[TestRunner]) -> tuple[TestRunner, ...]:
@@ -75,6 +80,17 @@ def _as_linters(value: Iterable[Linter]) -> tuple[Linter, ...]:
 
 def _as_tasks(value: Iterable[Task]) -> tuple[Task, ...]:
     return tuple(value)
+
+
+def _rules_of(policy: "Policy") -> Rules:
+    return Rules(
+        name=policy.name,
+        allow=policy.allow,
+        effects=policy.effects,
+        approve_at=policy.approve_at,
+        read_deny=Names(policy.read_deny),
+        write_protect=Names(policy.write_protect),
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +111,7 @@ class Policy:
     """Told to the model in refusals."""
     allow: tuple[type[Command], ...] = attrs.field(converter=_as_classes)
     """The commands; the model is shown no others."""
-    effects: tuple[CommandEffect, ...] = attrs.field(default=("read",), converter=_as_texts)
+    effects: tuple[CommandEffect, ...] = attrs.field(default=("read",), converter=_as_effects)
     """What commands may do: ``read``, ``write`` files and the repository, ``execute`` code of the project."""
     approve_at: CommandRisk | None = "high"
     """From this risk on a person, or a program in their place, decides; ``None``: never."""
@@ -132,14 +148,12 @@ class Policy:
     tasks: tuple[Task, ...] = attrs.field(default=(), converter=_as_tasks)
     """What ``run_task`` may start."""
 
-    _read_names: Names = attrs.field(
-        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: Names(self.read_deny), takes_self=True)
-    )
-    _write_names: Names = attrs.field(
-        init=False, eq=False, repr=False, default=attrs.Factory(lambda self: Names(self.write_protect), takes_self=True)
-    )
+    # walks ask about every name that they meet, so the patterns are made ready once
+    _rules: Rules = attrs.field(init=False, eq=False, repr=False, default=attrs.Factory(_rules_of, takes_self=True))
 
     def __attrs_post_init__(self) -> None:
+        if not self.name.strip():
+            raise UsageError("name must not be empty: refusals tell it")
         for kind in self.allow:
             if all(kind is not known for known in COMMANDS.values()):
                 raise UsageError(f"allow: {kind!r} is not a command; the commands are the classes of par.tools.bash")
@@ -203,29 +217,25 @@ class Policy:
 
     def decide(self, command: Command) -> Decision:
         """Say whether ``command`` may run. It depends on nothing but the two values, and never raises."""
-        return decide(self, command)
+        return decide(self._rules, command)
 
     def read_denied(self, path: str) -> Deny:
         """Return the refusal to show the content of ``path``."""
-        return read_denied(self, path)
+        return read_denied(self._rules, path)
 
     def denies_reading(self, path: str) -> bool:
         """Tell whether a pattern of ``read_deny`` covers ``path``, which is relative to the workspace."""
-        return self._read_names.cover(path)
+        return self._rules.read_deny.cover(path)
 
     def denies_writing(self, path: str) -> bool:
         """Tell whether a pattern of ``write_protect`` covers ``path``, which is relative to the workspace."""
-        return self._write_names.cover(path)
+        return self._rules.write_protect.cover(path)
 
     def wall_for(self, command: Command) -> WallMode:
         """Return the strictest demand for a wall among the effects of a command."""
-        modes: tuple[WallMode, ...] = ("none", "prefer", "require")
         walls = dict(self.walls)
-        return max((walls[effect] for effect in effects_of(command)), key=modes.index, default="none")
-
-    def needs_approval(self, command: Command) -> bool:
-        """Tell whether a command is as risky as ``approve_at``."""
-        return self.approve_at is not None and RISKS.index(risk_of(command)) >= RISKS.index(self.approve_at)
+        wanted = {walls[effect] for effect in effects_of(command)}
+        return "require" if "require" in wanted else "prefer" if "prefer" in wanted else "none"
 
     @property
     def cpu_s(self) -> int:

@@ -44,6 +44,8 @@ class CommandOutput:
     stderr_bytes: int
     duration_s: float
     timed_out: bool = False
+    limit_s: float | None = None
+    """The time limit in seconds, where it ended the command."""
     signal: int | None = None
     notes: tuple[str, ...] = ()
     argv: tuple[tuple[str, ...], ...] = ()

@@ -27,5 +27,7 @@ class Work:
     tell: Tell
     stdin: int | None = None
     """The descriptor that a filter reads instead of a file."""
-    binds: tuple[tuple[str, str], ...] = ()
-    """What an approval was bound to, such as the hash of a script, to be checked again when it is used."""
+    script_sha256: str | None = None
+    """The hash of the script that was decided on; another one must not run."""
+    deadline: float
+    """When the time is up, on the clock of the event loop: a process that runs then ends, with what it has said."""
