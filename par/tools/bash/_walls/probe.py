@@ -5,6 +5,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
@@ -54,6 +55,7 @@ EVERYTHING: Final = (
 Wrap: TypeAlias = Callable[[Sequence[str], WallSpec], AbstractAsyncContextManager[Wrapped]]
 
 _MOST_OUTPUT = 65_536
+_CLEAN_S = 5.0
 _AFTER_EXIT_S = 1.0
 """How long what the command left behind may take to be gone: the kernel ends it, but not at once."""
 
@@ -176,11 +178,9 @@ async def _attend(process: anyio.abc.Process) -> tuple[bytes, bytes, bool]:
 async def _scene() -> AsyncGenerator[_Scene]:
     stack = ExitStack()
     try:
-        with anyio.CancelScope(shield=True):
-            scene = await anyio.to_thread.run_sync(_build, stack)
-        yield scene
+        yield await anyio.to_thread.run_sync(_build, stack)
     finally:
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(_CLEAN_S, shield=True):
             await anyio.to_thread.run_sync(stack.close)
 
 
@@ -211,8 +211,9 @@ def _build(stack: ExitStack) -> _Scene:
         token=token,
         tcp=server(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", 0)),
         udp=server(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
-        unix=(
-            server(socket.AF_UNIX, socket.SOCK_STREAM, f"{folder}/out/socket"),
-            server(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{token}"),
+        unix=tuple(
+            server(socket.AF_UNIX, socket.SOCK_STREAM, address)
+            for address in (f"{folder}/out/socket", f"\0{token}")
+            if sys.platform.startswith("linux") or address.startswith("/")
         ),
     )
