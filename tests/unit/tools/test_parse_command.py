@@ -6,16 +6,48 @@ import pytest
 
 from par.errors import CommandRefused
 from par.tools.bash import Age, Find, Grep, Head, ReadFile, command_from_json, parse_command
+from par.tools.bash._commands.examples import EXAMPLES
 from par.tools.bash._commands.kinds import KIND
-from par.tools.bash._commands.table import COMMANDS, EXAMPLES, schema_of
+from par.tools.bash._commands.table import COMMANDS, schema_of
 
 
 @pytest.mark.parametrize(
     ("text", "code", "field", "says"),
     [
         ('{"op":"cat","path":"x"}', "unknown_op", "op", "Nearest: read_file"),
-        ('{"op":"write_file","path":"x"}', "unknown_op", "op", "not available here"),
-        ('{"op":"pipeline","stages":[]}', "unknown_op", "op", "not available here"),
+        ('{"op":"write_file","path":"x"}', "missing_field", "content", "For example"),
+        ('{"op":"write_file","path":".git/hooks/x","content":""}', "protected_path", "path", "Use git_add"),
+        ('{"op":"write_file","path":".GIT./config","content":""}', "protected_path", "path", ".git"),
+        ('{"op":"write_file","path":"a/.BashRC","content":""}', "protected_path", "path", "Ask the user"),
+        ('{"op":"remove","paths":["."],"recursive":true}', "protected_path", "paths[0]", "workspace itself"),
+        ('{"op":"write_file","path":"x","content":"a\\u0000"}', "bad_text", "content", "U+0000"),
+        ('{"op":"pipeline","stages":[]}', "wrong_size", "stages", "2 to 8"),
+        ('{"op":"pipeline","stages":[{"op":"find"},{"op":"grep","pattern":"x"}]}', "bad_stage", "stages[1].op", "grep_filter"),
+        ('{"op":"pipeline","stages":[{"op":"find"},{"op":"head","path":"x"}]}', "bad_stage", "stages[1].path", "Leave path out"),
+        ('{"op":"pipeline","stages":[{"op":"touch","path":"x"},{"op":"head"}]}', "bad_stage", "stages[0].op", "reads"),
+        ('{"op":"pipeline","stages":[{"op":"find"},{"op":"head","lines":"1"}]}', "wrong_type", "stages[1].lines", "without quotes"),
+        ('{"op":"pipeline","stages":[{"op":"find"},{"op":"xargs"}]}', "unknown_op", "stages[1].op", "several paths"),
+        ('{"op":"pipeline","stages":[{"op":"find"},[]]}', "wrong_type", "stages[1].op", "do not nest"),
+        ('{"op":"pipeline","stages":[{"op":"find"},{"op":"head"}],"append":true}', "bad_combination", "append", "save_to"),
+        ('{"op":"grep_filter","pattern":"x"}', "bad_stage", "op", "To search files use grep"),
+        ('{"op":"sed","args":"s/a/b/"}', "unknown_op", "op", "edit"),
+        ('{"op":"curl"}', "unknown_op", "op", "fetch_url"),
+        ('{"op":"python"}', "unknown_op", "op", "run_python"),
+        ('{"op":"awk"}', "unknown_op", "op", "cut"),
+        ('{"op":"kill"}', "unknown_op", "op", "Processes end"),
+        ('{"op":"export"}', "unknown_op", "op", "set by the host"),
+        ('{"op":"sort","key":{"start":2,"end":1},"path":"x"}', "bad_combination", "end", "before start"),
+        ('{"op":"cut","path":"x","fields":"3-1"}', "bad_range", "fields", "numbers from 1"),
+        ('{"op":"cut","path":"x","fields":"1","delimiter":"ab"}', "too_long", "delimiter", "at most 1"),
+        ('{"op":"translate","set1":"a"}', "bad_combination", "set2", "needs set2"),
+        ('{"op":"git_switch","branch":"-x"}', "bad_branch", "branch", "feature/parser"),
+        ('{"op":"git_commit","message":" "}', "bad_combination", "message", "empty"),
+        ('{"op":"git_branch","action":"rename","name":"a"}', "bad_combination", "new_name", "new_name"),
+        ('{"op":"git_refs","pattern":"--x"}', "bad_glob", "pattern", "v1.*"),
+        ('{"op":"run_tests","runner":"pytest","keyword":"a;b"}', "bad_text", "keyword", "choice of names"),
+        ('{"op":"run_python","script":"a.py","module":"b"}', "bad_combination", "script", "script or module"),
+        ('{"op":"run_task","name":"x","params":{"a":"-x"}}', "bad_text", "params.a", "plain value"),
+        ('{"op":"run_task","name":"x","params":{"a":1.5}}', "wrong_type", "params.a", "whole number"),
         ('{"op":"bash","command":"ls"}', "raw_shell", "op", '"op":"list_dir"'),
         ('{"command":"ls -la"}', "raw_shell", "op", "not accepted"),
         ('{"path":"x"}', "missing_op", "op", "no shell here"),
@@ -27,9 +59,9 @@ from par.tools.bash._commands.table import COMMANDS, EXAMPLES, schema_of
         ('{"op":"head","path":"x","lines":0}', "wrong_type", "lines", "between 1 and 1000000"),
         ('{"op":"head","path":"x","lines":null}', "wrong_type", "lines", "got null"),
         ('{"op":"head","path":"x","lines":1,"bytes":1}', "bad_combination", "bytes", "not both"),
-        ('{"op":"head"}', "missing_field", "path", "no pipelines"),
-        ('{"op":"tail"}', "missing_field", "path", "no pipelines"),
-        ('{"op":"word_count"}', "missing_field", "paths", "no pipelines"),
+        ('{"op":"head"}', "missing_field", "path", "in a pipeline"),
+        ('{"op":"tail"}', "missing_field", "path", "in a pipeline"),
+        ('{"op":"word_count"}', "missing_field", "paths", "in a pipeline"),
         ('{"op":"grep","pattern":"x","paths":"src"}', "wrong_type", "paths", "Put it in a list"),
         ('{"op":"grep","pattern":"x","paths":[]}', "wrong_size", "paths", "1 to 256"),
         ('{"op":"grep","pattern":"x","paths":["a",1]}', "wrong_type", "paths[1]", "got the number 1"),
@@ -46,7 +78,7 @@ from par.tools.bash._commands.table import COMMANDS, EXAMPLES, schema_of
         ('{"op":"git_show","rev":"a..b"}', "bad_rev", "rev", "range in two fields"),
         ('{"op":"git_show","rev":"HEAD^{/fix}"}', "bad_rev", "rev", "no revision"),
         ('{"op":"find","name":"../*"}', "bad_glob", "name", "leads out"),
-        ('{"op":"find","newer_than":{"unit":"days"}}', "wrong_type", "newer_than", "two fields"),
+        ('{"op":"find","newer_than":{"unit":"days"}}', "wrong_type", "newer_than", "unit, count and no other"),
         ('{"op":"find","newer_than":{"unit":"days","count":true}}', "wrong_type", "newer_than.count", "got true"),
         ('"{}"', "wrong_type", "command", "no text inside text"),
         ("[]", "wrong_type", "command", "got a list"),
@@ -123,7 +155,13 @@ def test_the_words_of_the_model_are_never_a_format():
 
 @pytest.mark.parametrize("op", COMMANDS)
 def test_the_example_of_each_command_is_one(op):
-    assert parse_command(EXAMPLES[op]).op == op
+    text = EXAMPLES[op]
+    if op in {"grep_filter", "translate"}:
+        text = f'{{"op":"pipeline","stages":[{EXAMPLES["read_file"]},{text}]}}'
+
+    command = parse_command(text)
+
+    assert op in {command.op, *(stage.op for stage in getattr(command, "stages", ()))}
 
 
 @pytest.mark.parametrize("op", COMMANDS)
