@@ -1,0 +1,1 @@
+"""The guarded client, what makes pages readable, search, and the tools on them."""

@@ -1,0 +1,165 @@
+"""Get a page: one guarded request after the other until there is an answer."""
+
+import ssl
+from collections.abc import Mapping
+from typing import final
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from par.errors import ToolFailed
+from par.tools._web.addresses import Address
+from par.tools._web.body import ACCEPTED, read_body
+from par.tools._web.charset import decoded, media_type_of
+from par.tools._web.pinned import Answer, Unreachable, answered, default_tls
+from par.tools._web.policy import WebPolicy
+from par.tools._web.resolve import Resolve, checked_addresses, system_addresses
+from par.tools._web.urls import Target, read_url, redirected
+
+__all__ = ["WebClient", "WebPage"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RETRYABLE = frozenset({408, 425, 429})
+_NO_BODY = frozenset({204, 205})
+_EXPLAINING_BYTES = 2000
+_EXPLAINING_CHARACTERS = 300
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+@attrs.frozen(kw_only=True)
+class WebPage:
+    """An answer of status 2xx."""
+
+    url: str
+    """Where it came from, after redirects."""
+    status: int
+    content_type: str
+    """The media type in small letters, without parameters; empty if there is no body."""
+    text: str
+    cut: bool
+    """Whether the body has more than the policy's ``max_bytes``."""
+
+
+@final
+class WebClient:
+    """Gets pages from the public web, and from nowhere else.
+
+    A host is looked up here, each of its addresses is checked, and the connection goes to the address that was
+    checked; the same holds for each redirect. Nothing is kept between calls: no connection, no cookie. Proxies and
+    certificates that the environment names are not used. One client may serve all event loops.
+
+    Args:
+        policy: what may be reached, and how much is read.
+        resolve: takes a host name and a port and returns addresses as text; the system's resolver by default.
+            Its answers are checked like any other's.
+        tls: settings for https, for authorities of your own; by default what the system trusts. Names are checked.
+
+    Raises:
+        ValueError: if ``tls`` does not check certificates and names.
+    """
+
+    __slots__ = ("_resolve", "_tls", "policy")
+
+    def __init__(
+        self,
+        policy: WebPolicy | None = None,
+        *,
+        resolve: Resolve = system_addresses,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        if tls is not None and (tls.verify_mode != ssl.CERT_REQUIRED or not tls.check_hostname):
+            raise ValueError("tls must check certificates and host names")
+        self.policy = WebPolicy() if policy is None else policy
+        self._resolve = resolve
+        self._tls = default_tls() if tls is None else tls
+
+    def __repr__(self) -> str:
+        return f"WebClient({self.policy!r})"
+
+    async def get(self, url: str, *, headers: Mapping[str, str] = _NO_HEADERS) -> WebPage:
+        """Return the page at ``url``; ``headers`` are sent to its host alone, and not to where it redirects.
+
+        Raises:
+            ToolFailed: with a sentence for the model, if the URL is refused or there is no page; ``retryable`` if
+                the same call may succeed later.
+        """
+        first = read_url(url)
+        limit_s = self.policy.timeout_s
+        try:
+            with anyio.fail_after(limit_s):
+                return await self._followed(first, headers)
+        except TimeoutError:
+            raise ToolFailed(f"{first.authority} took longer than {limit_s:g} s.", retryable=True) from None
+
+    async def _followed(self, first: Target, headers: Mapping[str, str]) -> WebPage:
+        target = first
+        for _ in range(self.policy.max_redirects + 1):
+            same = (target.scheme, target.authority) == (first.scheme, first.authority)
+            got = await self._hop(target, headers if same else _NO_HEADERS)
+            if isinstance(got, WebPage):
+                return got
+            target = got
+        raise ToolFailed(f"{first.authority} redirects more than {self.policy.max_redirects} times.")
+
+    async def _hop(self, target: Target, headers: Mapping[str, str]) -> WebPage | Target:
+        refusal = self.policy.refusal_of(target.host, target.port)
+        if refusal is not None:
+            raise ToolFailed(f"{target.authority} is refused: {refusal}.")
+        addresses = await checked_addresses(
+            target.host, target.port, self._resolve, allow_private=self.policy.allow_private
+        )
+        sent = {
+            "User-Agent": self.policy.user_agent,
+            "Accept": "text/html, application/xhtml+xml, application/json;q=0.9, text/*;q=0.8, */*;q=0.5",
+            "Accept-Encoding": ACCEPTED,
+            **headers,
+        }
+        for address in addresses:
+            try:
+                return await self._asked(target, address, sent, self.policy.timeout_s / len(addresses))
+            except Unreachable:
+                continue
+        raise ToolFailed(f"{target.authority} cannot be reached.", retryable=True)
+
+    async def _asked(
+        self, target: Target, address: Address, headers: Mapping[str, str], connect_s: float
+    ) -> WebPage | Target:
+        async with answered(target, address, tls=self._tls, headers=headers, connect_s=connect_s) as answer:
+            status = answer.status_code
+            if status in _REDIRECTS and "location" in answer.headers:
+                return redirected(target, answer.headers["location"])
+            if not 200 <= status < 300:
+                raise await _failure(target, answer)
+            return await self._read(target, answer)
+
+    async def _read(self, target: Target, answer: Answer) -> WebPage:
+        header = answer.headers.get("content-type", "")
+        media_type = media_type_of(header)
+        if answer.status_code in _NO_BODY:
+            return WebPage(url=target.url, status=answer.status_code, content_type="", text="", cut=False)
+        if not self.policy.reads(media_type):
+            what = f"of type {media_type[:80]!r}" if media_type else "of no type that the server names"
+            raise ToolFailed(
+                f"{target.shown} is {what}, which is not read here: {', '.join(self.policy.content_types)} are."
+            )
+        coding = answer.headers.get("content-encoding", "")
+        body = await read_body(answer.aiter_raw(), coding, self.policy.max_bytes)
+        text = await anyio.to_thread.run_sync(decoded, body.data, header)
+        return WebPage(url=target.url, status=answer.status_code, content_type=media_type, text=text, cut=body.cut)
+
+
+async def _failure(target: Target, answer: Answer) -> ToolFailed:
+    """Make the error of an answer that is no page; what a JSON or plain text says of it helps the model."""
+    status = answer.status_code
+    said = ""
+    header = answer.headers.get("content-type", "")
+    if media_type_of(header) in {"application/json", "application/problem+json", "text/plain"}:
+        body = await read_body(answer.aiter_raw(), answer.headers.get("content-encoding", ""), _EXPLAINING_BYTES)
+        said = " ".join(decoded(body.data, header).split())[:_EXPLAINING_CHARACTERS]
+    after = answer.headers.get("retry-after", "")
+    wait = f" It asks to wait {after} s." if after.isascii() and after.isdigit() and len(after) < 7 else ""
+    return ToolFailed(
+        f"{target.shown} answered with status {status}.{wait}" + (f" It says: {said}" if said else ""),
+        retryable=status >= 500 or status in _RETRYABLE,
+    )
