@@ -1,14 +1,31 @@
 """What the runtime needs of a place that keeps events, and what auditors get from it."""
 
-from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol, final
 
 import attrs
 
 from par.errors import ChainBroken
-from par.events import Envelope
+from par.events import Envelope, Event
 
-__all__ = ["EventQuery", "Store", "Verification"]
+__all__ = ["AuditStore", "EventQuery", "Expired", "Head", "Redaction", "SessionSummary", "Store", "Verification"]
+
+
+@attrs.frozen(kw_only=True)
+class Head:
+    """The end of a session's chain at some moment: what is kept elsewhere to prove later what was there."""
+
+    scope: str
+    session: str
+    seq: int
+    """The number of the session's last event."""
+    hash: str
+    """The hash of that event, 64 hexadecimal digits: it stands for the event and for all before it."""
+    at: datetime
+    """When that event happened."""
+    position: int
+    """The place of that event in the order of storage."""
 
 
 @attrs.frozen(kw_only=True)
@@ -18,6 +35,12 @@ class Verification:
     sessions: int
     events: int
     broken: tuple[ChainBroken, ...] = ()
+    redacted: int = 0
+    """How many of the events have no content any more, by redactions that the store tells of."""
+    expired: int = 0
+    """How many events are gone from the front of their sessions, by expiries that the store tells of."""
+    unkeyed: tuple[str, ...] = ()
+    """The sessions whose last event is hashed without a key, of a store that was opened with one: written before."""
 
     @property
     def ok(self) -> bool:
@@ -32,6 +55,32 @@ class Verification:
         """
         if self.broken:
             raise self.broken[0]
+
+
+@attrs.frozen(kw_only=True)
+class SessionSummary:
+    """A session of the store: its id, how many events it has, and when the first and the last happened."""
+
+    session: str
+    events: int
+    first_at: datetime
+    last_at: datetime
+
+
+@attrs.frozen(kw_only=True)
+class Redaction:
+    """What a redaction removed: the contents of these events of a session."""
+
+    session: str
+    seqs: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Expired:
+    """What an expiry has removed so far: ``events`` events of ``sessions`` sessions."""
+
+    sessions: int
+    events: int
 
 
 @final
@@ -80,4 +129,63 @@ class Store(Protocol):
 
     async def verify(self, session: str | None = None) -> Verification:
         """Read every record of the session, or of all, and check its hash chain."""
+        ...
+
+
+class AuditStore(Store, Protocol):
+    """What auditors get from par's own stores, on each database alike. All of it is confined to the store's scope."""
+
+    async def post(self, session: str, events: Sequence[Event], /, *, run: str = "") -> int:
+        """Queue events that the store numbers itself, and return how many of them were taken.
+
+        Returns when they are queued, not when they are durable; ``flush`` waits for that.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Return when all that is queued now is durable, or was given up."""
+        ...
+
+    async def last_position(self) -> int:
+        """Return the position of the event that was stored last, 0 in an empty store."""
+        ...
+
+    async def sessions(self) -> tuple[SessionSummary, ...]:
+        """Return a summary of each session that has events, the one that was active last at the end."""
+        ...
+
+    async def heads(self) -> tuple[Head, ...]:
+        """Return the head of each session, to be kept elsewhere."""
+        ...
+
+    async def verify(self, session: str | None = None, *, heads: Iterable[Head] = ()) -> Verification:
+        """Check the chain of the session, or of all, also against heads that were kept elsewhere."""
+        ...
+
+    async def redact(
+        self,
+        session: str,
+        /,
+        *,
+        seqs: Iterable[int] | None = None,
+        texts: Iterable[str] | None = None,
+        reason: str,
+        by: str,
+    ) -> Redaction:
+        """Remove the contents of events of a session, and tell so in the session ``par.audit``."""
+        ...
+
+    async def redact_person(self, texts: Iterable[str], /, *, reason: str, by: str) -> tuple[Redaction, ...]:
+        """Remove the contents of all events that hold one of the texts."""
+        ...
+
+    async def expire(
+        self,
+        *,
+        older_than: timedelta | None = None,
+        before: datetime | None = None,
+        session: str | None = None,
+        progress: Callable[[Expired], None] | None = None,
+    ) -> Expired:
+        """Remove old events from the front of each session, and tell so in the session ``par.audit``."""
         ...

@@ -41,6 +41,7 @@
         ├── NotAnAuditFile                the file is something else
         ├── NewerSchema                   written by a newer par
         ├── StoreUnavailable              cannot be opened, read or written now
+        ├── WrongKey                      the events are kept with another key
         └── ChainBroken                   a record was changed, removed, added or moved
 """
 
@@ -60,7 +61,7 @@ from par._errors.model import (
 from par._errors.reply import EmptyReply, InvalidOutput, InvalidReply, ReplyTruncated, UnexpectedToolUse
 from par._errors.root import ParError
 from par._errors.run import BudgetExhausted, DecodeError, IllegalTransition, RunIncomplete
-from par._errors.store import ChainBroken, NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable
+from par._errors.store import ChainBroken, NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable, WrongKey
 from par._errors.tool import CommandRefused, InvalidArguments, PermissionDenied, ToolError, ToolFailed
 from par._errors.usage import (
     DuplicateTool,
@@ -115,4 +116,5 @@ __all__ = [
     "UnreadableReply",
     "UsageError",
     "WorkspaceNotFound",
+    "WrongKey",
 ]

@@ -1,5 +1,6 @@
 """Every event that is declared is told somewhere: to those who watch a run, and to the store."""
 
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
@@ -7,13 +8,15 @@ from support.memory_store import MemoryStore
 
 from par import Agent, RunContext, Runtime, events, tool
 from par.errors import Overloaded
-from par.events import Event
+from par.events import Event, RecordsExpired, RecordsRedacted, Redacted, ToolProgress
 from par.middleware import RateLimit, Retry, default_chain
+from par.persistence import open_sqlite
 from par.testing import ScriptedModel, call, fail, say
 from par.tools.bash import Bash
 
 pytestmark = pytest.mark.anyio
 
+OF_STORES = {RecordsExpired, RecordsRedacted, Redacted}
 DECLARED = set(get_args(Event))
 
 
@@ -51,7 +54,7 @@ async def told(tmp_path):
 
 
 def missing(seen):
-    return sorted(kind.__name__ for kind in DECLARED - {type(event) for event in seen})
+    return sorted(kind.__name__ for kind in DECLARED - OF_STORES - {type(event) for event in seen})
 
 
 async def test_every_event_is_streamed_by_a_run_that_has_reason_to(told):
@@ -65,6 +68,19 @@ async def test_every_event_is_stored_in_the_order_in_which_it_was_streamed(told)
 
     assert missing(stored) == []
     assert stored == streamed
+
+
+async def test_every_event_of_stores_is_told_by_one_that_removes_something(tmp_path):
+    async with open_sqlite(tmp_path / "audit.db") as store:
+        for _ in range(2):
+            await store.post("s", [ToolProgress(call_id="c", name="n", message="m")])
+        await store.redact("s", seqs=[2], reason="asked for", by="ann")
+        await store.expire(before=datetime.now(UTC) + timedelta(days=1))
+        await store.post("s", [ToolProgress(call_id="c", name="n", message="m")])
+        await store.redact("s", seqs=[3], reason="asked for", by="ann")
+        told = {type(envelope.event) for envelope in await store.events()}
+
+    assert told == OF_STORES
 
 
 def test_the_union_of_events_holds_every_event_of_its_module():

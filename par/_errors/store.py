@@ -2,7 +2,7 @@
 
 from par._errors.root import ParError
 
-__all__ = ["ChainBroken", "NewerSchema", "NotAnAuditFile", "StoreError", "StoreUnavailable"]
+__all__ = ["ChainBroken", "NewerSchema", "NotAnAuditFile", "StoreError", "StoreUnavailable", "WrongKey"]
 
 
 class StoreError(ParError):
@@ -47,3 +47,12 @@ class ChainBroken(StoreError):
         self.seq = seq
         self.problem = problem
         super().__init__(f"the audit of session {session!r} is broken at event {seq}: {problem}")
+
+
+class WrongKey(StoreError):
+    """The events of a scope are kept with another key than the store was opened with, or with one at all."""
+
+    def __init__(self, scope: str, problem: str) -> None:
+        self.scope = scope
+        self.problem = problem
+        super().__init__(f"the events of the scope {scope!r} are kept with a key: {problem}")

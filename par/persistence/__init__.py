@@ -1,7 +1,25 @@
 """Stores that keep what happened: append-only, durable, and verifiable afterwards."""
 
-from par.persistence._sqlite import SqliteStore, open_sqlite
+from par._store import AuditStore, Expired, Head, Redaction, SessionSummary
+from par.persistence._chain import AUDIT_SESSION
+from par.persistence._group_commit import Queue, WhenFull
+from par.persistence._heads import read_heads, sign_heads
+from par.persistence._sqlite import SqliteStore, open_sqlite, sqlite_scopes
 from par.persistence._sqlite_file import Durability
-from par.persistence._sqlite_read import SessionSummary
 
-__all__ = ["Durability", "SessionSummary", "SqliteStore", "open_sqlite"]
+__all__ = [
+    "AUDIT_SESSION",
+    "AuditStore",
+    "Durability",
+    "Expired",
+    "Head",
+    "Queue",
+    "Redaction",
+    "SessionSummary",
+    "SqliteStore",
+    "WhenFull",
+    "open_sqlite",
+    "read_heads",
+    "sign_heads",
+    "sqlite_scopes",
+]

@@ -1,4 +1,4 @@
-"""The hash chain of a session, and the record that it is made of. The same for every database.
+r"""The hash chain of a session, and the record that it is made of. The same for every database.
 
 A record has the columns ``scope session seq id at run parent step kind body salt body_hash previous hash format``.
 ``at`` is ``2025-01-31T23:59:59.000000Z``; ``body`` is the JSON text of the event exactly as it is stored (a column
@@ -9,7 +9,7 @@ that rewrites JSON, such as ``jsonb``, does not keep it); ``salt`` is 16 random 
 so that body and salt of a record can be removed later and its hash can still be computed. ``hash`` is, without a key
 (format 2), SHA-256, and with a key (format 3), HMAC-SHA-256 of these bytes, one after the other::
 
-    tag         "par record 2\\n" or "par record 3\\n": 13 bytes
+    tag         "par record 2\n" or "par record 3\n": 13 bytes
     previous    32 bytes: the hash of the session's record before it, 32 zero bytes for the first
     seq         8 bytes, signed, big-endian
     step        8 bytes, signed, big-endian

@@ -1,37 +1,41 @@
 """The audit store in one SQLite file."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
 import anyio.lowlevel
 
-from par._store import EventQuery, Verification
-from par.events import Envelope
-from par.persistence._chain import record_of
-from par.persistence._group_commit import Batch, GroupCommit, Results, open_group_commit
+from par._clock import Clock
+from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Verification
+from par.events import Envelope, Event
+from par.persistence._chain import Linker, checked_key, checked_scope, record_of
+from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
 from par.persistence._host import open_host
+from par.persistence._own_records import Scribe, refuse_own_session
 from par.persistence._sqlite_connection import SqliteConnection, open_connection
 from par.persistence._sqlite_file import Durability, open_reader, open_writer
+from par.persistence._sqlite_keys import compare_key, meet_key
 from par.persistence._sqlite_read import (
     Page,
     Pages,
     Row,
-    SessionSummary,
     last_position,
     last_seq,
+    read_heads_of,
     read_page,
+    read_scopes,
     read_sessions,
 )
+from par.persistence._sqlite_removal import Removal
 from par.persistence._sqlite_verify import advance, check
 from par.persistence._sqlite_write import write_batch
 
-__all__ = ["SqliteStore", "open_sqlite"]
-
-_QUEUE_LIMIT: Final = 10_000
+__all__ = ["SqliteStore", "open_sqlite", "sqlite_scopes"]
 
 
 @final
@@ -39,12 +43,34 @@ class SqliteStore:
     """The events of many sessions in one file, append-only, each session in a hash chain. Made by ``open_sqlite``.
 
     Any number of tasks may use it at once, and other processes may have the same file open: several may write,
-    each its own sessions, and any may read while others write.
+    each its own sessions, and any may read while others write. All that it reads and writes is of its own scope.
     """
 
-    def __init__(self, writer: GroupCommit, reader: SqliteConnection) -> None:
+    def __init__(
+        self,
+        scope: str,
+        linker: Linker,
+        writer: GroupCommit,
+        reader: SqliteConnection,
+        removal: Removal,
+        scribe: Scribe,
+    ) -> None:
+        self._scope = scope
+        self._linker = linker
         self._writer = writer
         self._reader = reader
+        self._removal = removal
+        self._scribe = scribe
+
+    @property
+    def scope(self) -> str:
+        """The scope that the store was opened for."""
+        return self._scope
+
+    @property
+    def dropped(self) -> int:
+        """How many events that were posted could not be stored: see ``Queue``."""
+        return self._writer.dropped
 
     async def append(self, envelopes: Sequence[Envelope], /) -> None:
         """Store the events, all or none of them; return when they are durable.
@@ -54,15 +80,40 @@ class SqliteStore:
         in every field) is passed over, so a caller that did not learn of its success may repeat itself.
 
         Raises:
-            StoreError: if an event does not follow the last one of its session, its id is taken, or it cannot be
-                written as JSON; other callers' events are not affected.
+            StoreError: if an event does not follow the last one of its session, its id is taken, its session is
+                ``par.audit``, or it cannot be written as JSON; other callers' events are not affected.
             StoreUnavailable: if the file cannot be written now, or the store has been closed.
+            WrongKey: if the scope is kept with a key and the store was opened without it.
         """
         if not envelopes:
             await anyio.lowlevel.checkpoint()
             return
-        item = tuple([record_of(envelope) for envelope in envelopes])
+        item = tuple([record_of(envelope, self._scope) for envelope in envelopes])
+        refuse_own_session(item)
         await self._writer.wait(self._writer.put(item))
+
+    async def post(self, session: str, events: Sequence[Event], /, *, run: str = "") -> int:
+        """Queue events that the store numbers itself, and return how many of them were taken: all, or 0.
+
+        Returns when they are queued, not when they are durable: ``flush``, and closing the store, wait for that. While
+        the queue is full the call waits for room, or drops the events: as ``when_full`` of its ``Queue`` says.
+        Events that nobody numbered leave no gap when they are dropped, and any number of processes may post to one
+        session. What could not be stored after all counts as ``dropped`` and is told to ``on_drop``.
+
+        Raises:
+            StoreError: if the session is ``par.audit``, or an event cannot be written as JSON.
+            StoreUnavailable: if the store has been closed.
+        """
+        item = tuple([self._scribe.record(event, session, run) for event in events])
+        refuse_own_session(item)
+        if not item:
+            await anyio.lowlevel.checkpoint()
+            return 0
+        return len(item) if await self._writer.offer(item) else 0
+
+    async def flush(self) -> None:
+        """Return when all that is queued now is durable, or was given up."""
+        await self._writer.flush()
 
     async def last_seq(self, session: str, /) -> int:
         """Return the number of the session's last stored event, 0 if it has none.
@@ -70,17 +121,17 @@ class SqliteStore:
         Raises:
             StoreUnavailable: if the file cannot be read.
         """
-        return await self._reader.run(last_seq, session)
+        return await self._reader.run(last_seq, self._scope, session)
 
     async def last_position(self) -> int:
-        """Return the position of the event that was stored last, 0 in an empty store.
+        """Return the position of the event that was stored last, 0 in an empty scope.
 
-        Positions count 1, 2, 3... over all sessions, in the order of storage.
+        Positions count 1, 2, 3... over all sessions of all scopes of the file, in the order of storage.
 
         Raises:
             StoreUnavailable: if the file cannot be read.
         """
-        return await self._reader.run(last_position)
+        return await self._reader.run(last_position, self._scope)
 
     def events(
         self, session: str | None = None, *, run: str | None = None, after: int = 0, limit: int | None = None
@@ -90,7 +141,7 @@ class SqliteStore:
         ``after`` leaves out events up to that sequence number (with ``session``) or up to that position (without);
         ``limit`` is the largest number of events to return. Events are read in pages of 256, and going through them
         checkpoints once a page; nothing is held open in between, so the loop may be left at any time, and events
-        that are stored meanwhile are found.
+        that are stored meanwhile are found. In the place of an event whose content was removed stands ``Redacted``.
 
         Raises:
             ValueError: for a negative ``after`` or a ``limit`` below 1.
@@ -101,45 +152,126 @@ class SqliteStore:
             raise ValueError(f"after must be 0 or more, got {after}")
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be 1 or more, got {limit}")
-        page = Page(session=session, run=run, after=after, size=0)
+        page = Page(scope=self._scope, session=session, run=run, after=after, size=0)
         return EventQuery(lambda: Pages(self._read, page, limit))
 
     async def _read(self, page: Page) -> list[Row]:
         return await self._reader.run(read_page, page)
 
     async def sessions(self) -> tuple[SessionSummary, ...]:
-        """Return a summary of each session, the one that was active last at the end.
+        """Return a summary of each session that has events, the one that was active last at the end.
 
         Raises:
             StoreUnavailable: if the file cannot be read.
         """
-        return await self._reader.run(read_sessions)
+        return await self._reader.run(read_sessions, self._scope)
 
-    async def verify(self, session: str | None = None) -> Verification:
-        """Read every record of the session, or of all, and find the first break of each chain.
+    async def heads(self) -> tuple[Head, ...]:
+        """Return the head of each session: with ``sign_heads`` made into text that is kept elsewhere.
+
+        Raises:
+            StoreUnavailable: if the file cannot be read.
+        """
+        return await self._reader.run(read_heads_of, self._scope)
+
+    async def verify(self, session: str | None = None, *, heads: Iterable[Head] = ()) -> Verification:
+        """Read every record of the session, or of all of the scope, and find the first break of each chain.
 
         A record that was changed, removed, added, moved or cut off at the end is found by its hash, its place, or
-        the head that the store keeps. Not found is what also rewrites every later hash of the session *and* the
-        head, or removes a session together with its head: keep heads elsewhere to prove that. ``position`` is
-        no part of the hash; only its order within a session is checked.
+        the head that the store keeps. Contents and fronts of sessions may be missing where ``redact`` or ``expire``
+        told of it in the session ``par.audit``, and nowhere else. Who can write the file could also rewrite every
+        later hash of a session *and* its head, or remove a session together with its head: a store with a key does
+        not let him, and ``heads`` that were kept elsewhere show it up to where they were taken. ``position`` is no
+        part of the hash: its order within a session is checked, and that of the heads.
 
         Raises:
             StoreUnavailable: if the file cannot be read.
+            WrongKey: if the scope is kept with a key and the store was opened without it.
+            ValueError: for a head of another scope.
         """
-        job = await self._reader.run(check, session)
+        await self._reader.run(compare_key, self._linker, self._scope)
+        kept = tuple(heads)
+        job = await self._reader.run(check, self._scope, self._linker, session, kept)
         result: Verification | None = None
         while result is None:
             result = await self._reader.run(advance, job)
         return result
+
+    async def redact(
+        self,
+        session: str,
+        /,
+        *,
+        seqs: Iterable[int] | None = None,
+        texts: Iterable[str] | None = None,
+        reason: str,
+        by: str,
+    ) -> Redaction:
+        """Remove the contents of events of a session, and return the numbers of those that had one.
+
+        The events are named by ``seqs``, or hold one of ``texts``, in whatever way JSON may write them, upper and
+        lower case alike. Who, when, and what kind of event remains, also the hash: the chain can still be verified,
+        because the session ``par.audit`` tells of it, with ``reason`` and ``by``, which should hold no such data
+        themselves. When this returns, the bytes have left the file and its journal; copies of the file, and what a
+        disk keeps of overwritten blocks, are out of reach.
+
+        Raises:
+            StoreError: if there is no such event, or the session is ``par.audit``.
+            StoreUnavailable: if the file cannot be written, or another process holds the journal so that the bytes
+                are still in it; another call with the same arguments tries again.
+            ValueError: unless one of ``seqs`` and ``texts`` is given, or for an empty text, reason or ``by``.
+        """
+        await self._writer.flush()
+        return await self._removal.redact(session, seqs, texts, reason, by)
+
+    async def redact_person(self, texts: Iterable[str], /, *, reason: str, by: str) -> tuple[Redaction, ...]:
+        """Remove the contents of all events of the scope that hold one of the texts; see ``redact``.
+
+        Every record is read, in pages. Names of sessions and runs are not looked at and remain.
+
+        Raises:
+            StoreUnavailable: as ``redact`` does.
+            ValueError: for an empty text, reason or ``by``.
+        """
+        await self._writer.flush()
+        return await self._removal.redact_person(texts, reason, by)
+
+    async def expire(
+        self,
+        *,
+        older_than: timedelta | None = None,
+        before: datetime | None = None,
+        session: str | None = None,
+        progress: Callable[[Expired], None] | None = None,
+    ) -> Expired:
+        """Remove events from the front of each session, or of one, up to the first that is young enough.
+
+        Old is what happened ``before`` a time, or longer ago than ``older_than``. Sessions keep their numbers: the
+        next event follows the last one that was there. The session ``par.audit`` tells of it, so the rest can still
+        be verified; it does not expire itself. Removed are at most 1,000 events per transaction, so writers wait for
+        no longer than that takes; ``progress`` is called after each with what was removed so far. A caller that is
+        cancelled stops between two transactions.
+
+        Raises:
+            StoreUnavailable: if the file cannot be written.
+            StoreError: if the session is ``par.audit``.
+            ValueError: unless one of ``older_than`` and ``before`` is given, or for one that is not positive or has
+                no time zone.
+        """
+        await self._writer.flush()
+        return await self._removal.expire(older_than, before, session, progress)
 
 
 @asynccontextmanager
 async def open_sqlite(
     path: str | PathLike[str],
     *,
+    scope: str = "default",
+    key: bytes | None = None,
     durability: Durability = "power",
     create: bool = True,
-    queue_limit: int = _QUEUE_LIMIT,
+    queue: Queue | None = None,
+    clock: Clock | None = None,
 ) -> AsyncGenerator[SqliteStore, None]:
     """Open an audit file, on asyncio or trio, and close it after the block.
 
@@ -147,38 +279,72 @@ async def open_sqlite(
     cancelled), and ends every thread that the store had.
 
     The table of events has triggers that refuse UPDATE and DELETE. They guard against accidents; what proves that
-    nothing was changed is the hash chain, see ``verify``. The file must be on a local disk.
+    nothing was changed is the hash chain, see ``verify``. The file must be on a local disk. A file of an earlier par
+    is brought to the present schema, in one transaction.
 
     Args:
         path: the file; its folder must exist.
+        scope: the tenant whose events these are. Stores of other scopes on the same file see nothing of them. What an
+            earlier par wrote is in ``"default"``.
+        key: with a key, 16 bytes or more, who has not got it cannot make records that ``verify`` accepts. A scope
+            that was once opened with a key is written and verified with that key only; it can be read without.
         durability: when ``append`` returns. ``"power"``: when the disk has the events. ``"process"``: when the
             operating system has them, which is faster and safe against the end of the process, not of the machine.
         create: whether to make the file if it is absent.
-        queue_limit: the number of events that may wait to be written before ``append`` also holds callers that
-            were cancelled; 1 or more.
+        queue: how events wait to be written, and for how long it is tried while other processes hold the file.
+        clock: stamps what the store tells by itself, and is what ``older_than`` counts from.
 
     Raises:
         NotAnAuditFile: if the file is something else; it is not changed.
         NewerSchema: if a newer par wrote it.
         StoreUnavailable: if it is absent (with ``create=False``), or cannot be opened or written.
-        ValueError: for an empty path, an unknown durability, or a ``queue_limit`` below 1.
+        WrongKey: if the scope is kept with another key.
+        ValueError: for an empty path, a scope that is no plain text of 1 to 200 characters, a short key, or an unknown
+            durability.
     """
-    where = fspath(path)
-    if not where or where == ":memory:":
-        raise ValueError(f"path must name a file, got {where!r}")
+    where = _checked_path(path)
     if durability not in ("process", "power"):
         raise ValueError(f'durability must be "process" or "power", got {durability!r}')
-    if queue_limit < 1:
-        raise ValueError(f"queue_limit must be 1 or more, got {queue_limit}")
+    options = queue or Queue()
+    linker = Linker(checked_key(key))
+    scribe = Scribe(checked_scope(scope), clock or Clock())
     file = Path(where)
     async with (
         open_host() as host,
-        open_connection(host, partial(open_writer, file, durability, create), where) as writing,
-        open_connection(host, partial(open_reader, file), where) as reader,
+        open_connection(
+            host, partial(open_writer, file, durability, create=create), where, options.give_up_s
+        ) as writing,
+        open_connection(host, partial(open_reader, file), where, options.give_up_s) as reader,
     ):
+        if key is not None:
+            await writing.run(meet_key, linker, scope)
 
         async def write(batch: Batch) -> Results:
-            return await writing.run(write_batch, batch)
+            return await writing.run(write_batch, linker, batch)
 
-        async with open_group_commit(write, where, queue_limit) as group:
-            yield SqliteStore(group, reader)
+        async with open_group_commit(write, where, options) as group:
+            removal = Removal(scribe, linker, writing, reader, where)
+            yield SqliteStore(scope, linker, group, reader, removal, scribe)
+
+
+async def sqlite_scopes(path: str | PathLike[str]) -> tuple[str, ...]:
+    """Return the scopes of an audit file, for those who look after all of them.
+
+    Raises:
+        StoreError: as ``open_sqlite`` does.
+        ValueError: for an empty path.
+    """
+    where = _checked_path(path)
+    async with (
+        open_host() as host,
+        open_connection(host, partial(open_writer, Path(where), "power", create=False), where),
+        open_connection(host, partial(open_reader, Path(where)), where) as reader,
+    ):
+        return await reader.run(read_scopes)
+
+
+def _checked_path(path: str | PathLike[str]) -> str:
+    where = fspath(path)
+    if not where or where == ":memory:":
+        raise ValueError(f"path must name a file, got {where!r}")
+    return where

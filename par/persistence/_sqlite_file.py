@@ -1,4 +1,4 @@
-"""Opening an audit file: telling it from other files before touching it, its schema, its connections.
+"""Opening an audit file: telling it from other files before touching it, and its connections.
 
 The functions here block; they run in the thread of the connection that they open.
 """
@@ -8,68 +8,17 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from par.errors import NewerSchema, NotAnAuditFile, StoreUnavailable
+from par.persistence._sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 
-__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "Durability", "is_busy", "open_reader", "open_writer"]
+__all__ = ["Durability", "is_busy", "open_reader", "open_writer"]
 
 Durability: TypeAlias = Literal["process", "power"]
-
-APPLICATION_ID: Final = 0x50415231
-"""``PAR1``, in the header of every audit file."""
 
 _BUSY_S: Final = 2.0
 """How long one statement waits for another process's lock, before the store tries again."""
 
 _LOOKS: Final = 4
 """How often a file that looks damaged is looked at: a commit is between two looks, or it is damaged."""
-
-_SCHEMA_1: Final = (
-    """
-    CREATE TABLE event (
-        position INTEGER PRIMARY KEY AUTOINCREMENT,
-        session TEXT NOT NULL CHECK (typeof(session) = 'text'),
-        seq INTEGER NOT NULL CHECK (typeof(seq) = 'integer' AND seq >= 1),
-        id TEXT NOT NULL UNIQUE CHECK (typeof(id) = 'text'),
-        at TEXT NOT NULL CHECK (typeof(at) = 'text'),
-        run TEXT NOT NULL CHECK (typeof(run) = 'text'),
-        parent TEXT CHECK (typeof(parent) IN ('text', 'null')),
-        step INTEGER NOT NULL CHECK (typeof(step) = 'integer' AND step >= 0),
-        kind TEXT NOT NULL CHECK (typeof(kind) = 'text'),
-        body TEXT NOT NULL CHECK (typeof(body) = 'text'),
-        previous BLOB NOT NULL CHECK (typeof(previous) = 'blob' AND length(previous) = 32),
-        hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32),
-        UNIQUE (session, seq)
-    )
-    """,
-    "CREATE INDEX event_run ON event (run)",
-    """
-    CREATE TABLE head (
-        session TEXT NOT NULL PRIMARY KEY CHECK (typeof(session) = 'text'),
-        seq INTEGER NOT NULL CHECK (typeof(seq) = 'integer' AND seq >= 1),
-        hash BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32)
-    ) WITHOUT ROWID
-    """,
-    """
-    CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """,
-    """
-    CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """,
-    """
-    CREATE TRIGGER head_is_never_deleted BEFORE DELETE ON head
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """,
-    """
-    CREATE TRIGGER head_only_grows BEFORE UPDATE ON head WHEN new.session <> old.session OR new.seq <= old.seq
-    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-    """,
-)
-
-_MIGRATIONS: Final = (_SCHEMA_1,)
-"""Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
-
-SCHEMA_VERSION: Final = len(_MIGRATIONS)
 
 
 def is_busy(error: BaseException) -> bool:
@@ -95,7 +44,9 @@ def open_writer(path: Path, durability: Durability, create: bool) -> sqlite3.Con
     connection = _connect(path, "rwc" if create else "rw")
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
-        _migrate(connection, path)
+        # before the migration: the pages that it frees hold what may have to leave the file one day
+        connection.execute("PRAGMA secure_delete = ON")
+        migrate(connection, path)
         _use_wal(connection, path)
         # NORMAL leaves a commit in the operating system's cache, which a killed process cannot take along
         connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'}")
@@ -190,44 +141,6 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
     except sqlite3.Error as error:
         raise _translated(path, error) from error
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("BEGIN")  # or another process could make the file between two of the questions
-    try:
-        version = _version(connection, path)
-    finally:
-        connection.execute("ROLLBACK")
-    if version == SCHEMA_VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # read again: another process may have done it while this one waited for the lock
-        for statements in _MIGRATIONS[_version(connection, path) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (objects,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == APPLICATION_ID:
-        if version > SCHEMA_VERSION:
-            raise NewerSchema(str(path), version, SCHEMA_VERSION)
-        if not objects:
-            raise NotAnAuditFile(str(path), "its tables are missing")
-        return int(version)
-    if objects or version or application:
-        raise NotAnAuditFile(str(path), "it is the SQLite database of another program")
-    return 0
 
 
 def _use_wal(connection: sqlite3.Connection, path: Path) -> None:

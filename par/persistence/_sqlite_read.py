@@ -2,21 +2,31 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import TypeAlias, cast, final
 
 import attrs
 
 from par import codec
-from par.errors import DecodeError
-from par.events import Envelope, Event
+from par._store import Head, SessionSummary
+from par.errors import ChainBroken, DecodeError
+from par.events import Envelope, Event, Redacted
 
-__all__ = ["Page", "Pages", "Row", "SessionSummary", "last_position", "last_seq", "read_page", "read_sessions"]
+__all__ = [
+    "Page",
+    "Pages",
+    "Row",
+    "last_position",
+    "last_seq",
+    "read_heads_of",
+    "read_page",
+    "read_scopes",
+    "read_sessions",
+]
 
-Row: TypeAlias = tuple[int, bytes, int, bytes, bytes, bytes, bytes | None, int, bytes]
-"""position, session, seq, id, at, run, parent, step, body"""
+Row: TypeAlias = tuple[int, bytes, int, bytes, bytes, bytes, bytes | None, int, bytes, bytes | None]
+"""position, session, seq, id, at, run, parent, step, kind, body"""
 
-_COLUMNS = "position, session, seq, id, at, run, parent, step, body"
+_COLUMNS = "position, session, seq, id, at, run, parent, step, kind, body"
 _PAGE = 256
 
 
@@ -24,26 +34,17 @@ _PAGE = 256
 class Page:
     """Which events: of a session, of a run, after a sequence number (with ``session``) or a position (without)."""
 
+    scope: str
     session: str | None
     run: str | None
     after: int
     size: int
 
 
-@attrs.frozen(kw_only=True)
-class SessionSummary:
-    """A session of the store: its id, how many events it has, and when the first and the last happened."""
-
-    session: str
-    events: int
-    first_at: datetime
-    last_at: datetime
-
-
 def read_page(connection: sqlite3.Connection, page: Page) -> list[Row]:
     """Return the next events in order."""
     key = "position" if page.session is None else "seq"
-    where, values = [f"{key} > ?"], [page.after]
+    where, values = ["scope = ?", f"{key} > ?"], (page.scope, page.after)
     texts: list[str] = []
     for column, value in (("session", page.session), ("run", page.run)):
         if value is not None:
@@ -54,29 +55,55 @@ def read_page(connection: sqlite3.Connection, page: Page) -> list[Row]:
     return cast("list[Row]", rows)  # the schema's CHECKs say so
 
 
-def last_seq(connection: sqlite3.Connection, session: str) -> int:
+def last_seq(connection: sqlite3.Connection, scope: str, session: str) -> int:
     """Return the number at the head of a session, 0 without one."""
-    row = connection.execute("SELECT seq FROM head WHERE session = ?", (session,)).fetchone()
+    row = connection.execute("SELECT seq FROM head WHERE scope = ? AND session = ?", (scope, session)).fetchone()
     return int(row[0]) if row else 0
 
 
-def last_position(connection: sqlite3.Connection) -> int:
+def last_position(connection: sqlite3.Connection, scope: str) -> int:
     """Return the greatest position, 0 in an empty store."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()
-    return int(row[0]) if row else 0
+    (position,) = connection.execute("SELECT max(position) FROM head WHERE scope = ?", (scope,)).fetchone()
+    return int(position or 0)
 
 
-def read_sessions(connection: sqlite3.Connection) -> tuple[SessionSummary, ...]:
-    """Return all sessions, the one that was active last at the end."""
+def read_scopes(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the scopes that the file holds, in their order."""
+    rows: list[tuple[bytes]] = connection.execute("SELECT DISTINCT scope FROM head ORDER BY scope").fetchall()
+    return tuple(_text(scope) for (scope,) in rows)
+
+
+def read_heads_of(connection: sqlite3.Connection, scope: str) -> tuple[Head, ...]:
+    """Return the head of each session of the scope."""
+    rows = connection.execute(
+        "SELECT session, seq, hash, at, position FROM head WHERE scope = ? ORDER BY session", (scope,)
+    ).fetchall()
+    return tuple(
+        _head(scope, _text(session), seq, digest, at, position)
+        for session, seq, digest, at, position in cast("list[tuple[bytes, int, bytes, bytes, int]]", rows)
+    )
+
+
+def _head(scope: str, session: str, seq: int, digest: bytes, at: bytes, position: int) -> Head:
+    try:
+        time = codec.time_of(_text(at))
+    except ValueError as error:
+        raise ChainBroken(session, seq, "the head of the chain has no time") from error
+    return Head(scope=scope, session=session, seq=seq, hash=digest.hex(), at=time, position=position)
+
+
+def read_sessions(connection: sqlite3.Connection, scope: str) -> tuple[SessionSummary, ...]:
+    """Return all sessions that have events, the one that was active last at the end."""
     rows = connection.execute(
         """
-        SELECT head.session, head.seq - first.seq + 1, first.at, last.at
+        SELECT head.session, head.seq - first.seq + 1, first.at, head.at
         FROM head
-        JOIN event AS last ON last.session = head.session AND last.seq = head.seq
-        JOIN event AS first ON first.session = head.session
-            AND first.seq = (SELECT min(seq) FROM event WHERE session = head.session)
-        ORDER BY last.at, head.session
-        """
+        JOIN event AS first ON first.scope = head.scope AND first.session = head.session
+            AND first.seq = (SELECT min(seq) FROM event WHERE scope = head.scope AND session = head.session)
+        WHERE head.scope = ?
+        ORDER BY head.at, head.session
+        """,
+        (scope,),
     ).fetchall()
     return tuple(
         SessionSummary(
@@ -94,7 +121,7 @@ def _text(stored: bytes) -> str:
 
 
 def _envelope(row: Row) -> Envelope:
-    _, session, seq, event_id, at, run, parent, step, body = row
+    _, session, seq, event_id, at, run, parent, step, kind, body = row
     try:
         return Envelope(
             id=_text(event_id),
@@ -104,11 +131,15 @@ def _envelope(row: Row) -> Envelope:
             parent=None if parent is None else _text(parent),
             at=codec.time_of(_text(at)),
             seq=seq,
-            event=cast("Event", codec.loads(Event, body.decode())),  # what loads returns for a union is a member
+            event=Redacted(kind=_text(kind)) if body is None else _event(body),
         )
     except (DecodeError, ValueError) as error:
         problem = error.problem if isinstance(error, DecodeError) else str(error)
         raise DecodeError(f"event {seq} of session {_text(session)!r}", problem) from error
+
+
+def _event(body: bytes) -> Event:
+    return cast("Event", codec.loads(Event, body.decode()))  # what loads returns for a union is a member
 
 
 @final

@@ -49,6 +49,7 @@ from par.errors import (
     UnreadableReply,
     UsageError,
     WorkspaceNotFound,
+    WrongKey,
 )
 
 MODEL = [
@@ -97,6 +98,7 @@ SAMPLES = [
     NotAnAuditFile("a.txt", "it is text"),
     NewerSchema("a.db", 9, 3),
     StoreUnavailable("a.db", "it is locked"),
+    WrongKey("default", "this is another one"),
     ChainBroken("s1", 7, "the hash differs"),
 ]
 

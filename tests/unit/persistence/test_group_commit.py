@@ -10,13 +10,13 @@ from unit.persistence.made import envelope
 
 from par.errors import StoreError, StoreUnavailable
 from par.persistence._chain import record_of
-from par.persistence._group_commit import open_group_commit
+from par.persistence._group_commit import Queue, TryAgain, open_group_commit
 
 pytestmark = pytest.mark.anyio
 
 
 def item(name, events=1):
-    return tuple(record_of(envelope(name, seq)) for seq in range(1, events + 1))
+    return tuple(record_of(envelope(name, seq), "default") for seq in range(1, events + 1))
 
 
 class Disk:
@@ -45,7 +45,7 @@ async def save(group, records):
 async def test_what_is_queued_while_a_commit_runs_joins_the_next_in_order():
     disk = Disk(gate_open=False)
 
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         first = group.put(item("a"))
         await wait_all_tasks_blocked()
         later = [group.put(item(name)) for name in "bcd"]
@@ -59,7 +59,7 @@ async def test_what_is_queued_while_a_commit_runs_joins_the_next_in_order():
 async def test_a_commit_is_bounded():
     disk = Disk()
 
-    async with open_group_commit(disk.write, "x", 10_000) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=10_000)) as group:
         pending = [group.put(item(name, 900)) for name in "abcd"]
         for one in pending:
             await group.wait(one)
@@ -70,7 +70,7 @@ async def test_a_commit_is_bounded():
 async def test_an_item_larger_than_a_commit_is_written_alone():
     disk = Disk()
 
-    async with open_group_commit(disk.write, "x", 10_000) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=10_000)) as group:
         pending = [group.put(item("a", 3_000)), group.put(item("b"))]
         for one in pending:
             await group.wait(one)
@@ -81,7 +81,7 @@ async def test_an_item_larger_than_a_commit_is_written_alone():
 async def test_a_refused_item_fails_its_own_caller_alone():
     disk = Disk()
 
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         good, bad, also = group.put(item("good")), group.put(item("bad")), group.put(item("also"))
         await group.wait(good)
         with pytest.raises(StoreError, match="refused"):
@@ -93,7 +93,7 @@ async def test_a_commit_that_fails_is_told_to_all_its_callers_and_the_next_one_w
     disk = Disk()
     disk.error = StoreUnavailable("x", "disk full")
 
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         pending = [group.put(item(name)) for name in "ab"]
         for one in pending:
             with pytest.raises(StoreUnavailable, match="disk full"):
@@ -108,7 +108,7 @@ async def test_an_unforeseen_error_does_not_end_the_task():
     disk = Disk()
     disk.error = RuntimeError("boom")
 
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         with pytest.raises(StoreError, match="boom"):
             await save(group, item("a"))
         disk.error = None
@@ -118,7 +118,7 @@ async def test_an_unforeseen_error_does_not_end_the_task():
 async def test_a_cancelled_caller_leaves_its_item_in_the_queue():
     disk = Disk(gate_open=False)
 
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(save, group, item("a"))
             tasks.start_soon(save, group, item("a2"))
@@ -134,7 +134,7 @@ async def test_a_full_queue_holds_even_a_cancelled_caller(limit, held):
     disk = Disk(gate_open=False)
     left = anyio.Event()
 
-    async with open_group_commit(disk.write, "x", limit) as group, anyio.create_task_group() as tasks:
+    async with open_group_commit(disk.write, "x", Queue(limit=limit)) as group, anyio.create_task_group() as tasks:
 
         async def hasty():
             with anyio.CancelScope() as scope:
@@ -156,7 +156,7 @@ async def test_a_full_queue_holds_even_a_cancelled_caller(limit, held):
 async def test_closing_writes_what_is_queued():
     disk = Disk()
 
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         group.put(item("a"))
 
     assert disk.commits == [["a"]]
@@ -166,7 +166,7 @@ async def test_closing_in_a_cancelled_scope_writes_what_is_queued():
     disk = Disk()
 
     with anyio.CancelScope() as scope:
-        async with open_group_commit(disk.write, "x", 100) as group:
+        async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
             group.put(item("a"))
             scope.cancel()
             await checkpoint()
@@ -176,7 +176,7 @@ async def test_closing_in_a_cancelled_scope_writes_what_is_queued():
 
 async def test_closing_takes_nothing_more():
     disk = Disk()
-    async with open_group_commit(disk.write, "x", 100) as group:
+    async with open_group_commit(disk.write, "x", Queue(limit=100)) as group:
         pass
 
     with pytest.raises(StoreUnavailable, match="closed"):
@@ -193,7 +193,10 @@ async def test_closing_gives_up_on_a_disk_that_hangs_and_tells_the_callers():
         except StoreUnavailable as error:
             problems.append(error.problem)
 
-    async with anyio.create_task_group() as tasks, open_group_commit(disk.write, "x", 100, flush_s=0.01) as group:
+    async with (
+        anyio.create_task_group() as tasks,
+        open_group_commit(disk.write, "x", Queue(limit=100, flush_s=0.01)) as group,
+    ):
         tasks.start_soon(caller, group, "running")
         await wait_all_tasks_blocked()
         tasks.start_soon(caller, group, "queued")
@@ -206,7 +209,7 @@ async def test_closing_in_a_cancelled_scope_gives_up_on_a_disk_that_hangs_too():
     disk = Disk(gate_open=False)
 
     with anyio.fail_after(10), anyio.CancelScope() as scope:
-        async with open_group_commit(disk.write, "x", 100, flush_s=0.01) as group:
+        async with open_group_commit(disk.write, "x", Queue(limit=100, flush_s=0.01)) as group:
             pending = group.put(item("a"))
             scope.cancel()
             await checkpoint()
@@ -219,7 +222,7 @@ async def test_the_blocks_error_comes_out_as_it_is_with_its_own_context():
     cause = KeyError("cause")
 
     async def use():
-        async with open_group_commit(disk.write, "x", 100):
+        async with open_group_commit(disk.write, "x", Queue(limit=100)):
             raise LookupError from cause
 
     with pytest.raises(LookupError) as caught:
@@ -232,7 +235,7 @@ async def test_a_group_from_the_block_comes_out_as_it_is():
     disk = Disk()
 
     async def use():
-        async with open_group_commit(disk.write, "x", 100):
+        async with open_group_commit(disk.write, "x", Queue(limit=100)):
             raise ExceptionGroup("mine", [KeyError(), LookupError()])
 
     with pytest.raises(ExceptionGroup, match="mine") as caught:

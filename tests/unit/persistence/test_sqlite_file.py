@@ -15,7 +15,8 @@ from unit.persistence.made import envelopes
 
 from par.errors import NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable
 from par.persistence import open_sqlite
-from par.persistence._sqlite_file import APPLICATION_ID, SCHEMA_VERSION, open_reader, open_writer
+from par.persistence._sqlite_file import open_reader, open_writer
+from par.persistence._sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
 
 pytestmark = pytest.mark.anyio
 
@@ -195,7 +196,7 @@ async def test_a_path_that_names_no_file_is_refused(path):
         await opening(path)
 
 
-@pytest.mark.parametrize("options", [{"durability": "none"}, {"queue_limit": 0}])
+@pytest.mark.parametrize("options", [{"durability": "none"}, {"scope": ""}, {"key": b"short"}])
 async def test_an_impossible_option_is_refused(tmp_path, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         await opening(tmp_path / "x.db", **options)
@@ -246,7 +247,7 @@ def test_the_reading_connection_cannot_write(tmp_path):
         contextlib.closing(open_reader(tmp_path / "x.db")) as connection,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
-        connection.execute("INSERT INTO head VALUES ('s', 1, zeroblob(32))")
+        connection.execute("INSERT INTO head VALUES ('default', 's', 1, zeroblob(32), 2, '', 1)")
 
 
 async def test_two_stores_on_one_file_see_each_other(tmp_path):

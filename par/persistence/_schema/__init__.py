@@ -1,0 +1,1 @@
+"""The tables of each database, in one module per feature."""
