@@ -8,19 +8,31 @@ from unit.persistence.made import envelope, envelopes
 
 from par.errors import ChainBroken, DecodeError
 from par.persistence import open_sqlite
-from par.persistence._chain import link, record_of
+from par.persistence._chain import Linker, record_of
 
 pytestmark = pytest.mark.anyio
 
 TRIGGERS = ("event_is_never_changed", "event_is_never_deleted", "head_is_never_deleted", "head_only_grows")
 
 
-@pytest.fixture
-async def file(tmp_path, anyio_backend):
-    async with open_sqlite(tmp_path / "x.db", durability="process") as store:
+KEY = b"a key of 16 bytes or more"
+
+
+def key_of(file):
+    return KEY if file.stem == "keyed" else None
+
+
+def opened(file):
+    return open_sqlite(file, durability="process", key=key_of(file))
+
+
+@pytest.fixture(params=["plain", "keyed"])
+async def file(request, tmp_path, anyio_backend):
+    path = tmp_path / f"{request.param}.db"
+    async with opened(path) as store:
         await store.append([envelope("a", 1, parent="p"), *envelopes("a", 4, first=2)])
         await store.append(envelopes("b", 5))
-    return tmp_path / "x.db"
+    return path
 
 
 def tamper(file, *statements):
@@ -33,7 +45,7 @@ def tamper(file, *statements):
 
 
 async def breaks(file):
-    async with open_sqlite(file, create=False) as store:
+    async with opened(file) as store:
         verification = await store.verify()
         for one in verification.broken:
             alone = await store.verify(one.session)
@@ -60,6 +72,15 @@ async def test_a_file_that_nobody_touched_is_whole(file):
         ("body", "replace(body, 'weather', 'wether ')"),
         ("body", "body || ' '"),
         ("body", "CAST(x'ff' || body AS TEXT)"),
+        ("body", "NULL"),
+        ("salt", "zeroblob(16)"),
+        ("salt", "NULL"),
+        ("body_hash", "zeroblob(32)"),
+        ("body_hash", "NULL"),
+        ("format", "1"),
+        ("format", "5 - format"),
+        ("format", "4"),
+        ("scope", "'other'"),
         ("previous", "zeroblob(31) || x'01'"),
         ("previous", "hash"),
         ("hash", "zeroblob(32)"),
@@ -80,19 +101,24 @@ async def test_text_moved_from_one_field_to_its_neighbour_is_found(file):
     assert await breaks(file) == [("a", 2)]
 
 
-async def test_a_changed_record_with_its_hash_made_anew_is_found_at_the_next_one(file):
-    forged = record_of(envelope("a", 2, content="forged"))
+def forged_at(file, seq):
+    """Return the values of a forged record of session a, with a hash made by somebody who has the key."""
+    forged = record_of(envelope("a", seq, content="forged"), "default")
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        (previous,) = connection.execute("SELECT previous FROM event WHERE session = 'a' AND seq = 2").fetchone()
-    digest = link(previous, forged.sealed)
-    tamper(
-        file,
-        (
-            "UPDATE event SET id=?, at=?, run=?, parent=?, step=?, kind=?, body=?, hash=? WHERE session='a' AND seq=2",
-            *forged[2:9],
-            digest,
-        ),
-    )
+        (previous,) = connection.execute(
+            "SELECT hash FROM event WHERE session = 'a' AND seq = ?", (seq - 1,)
+        ).fetchone()
+    linker = Linker(key_of(file))
+    return (linker.format, *forged[:12], previous, linker.link(previous, forged.sealed))
+
+
+COLUMNS = "format, scope, session, seq, id, at, run, parent, step, kind, body, salt, body_hash, previous, hash"
+
+
+async def test_a_changed_record_with_its_hash_made_anew_is_found_at_the_next_one(file):
+    values = forged_at(file, 2)
+    places = ", ".join("?" * len(values))
+    tamper(file, (f"UPDATE event SET ({COLUMNS}) = ({places}) WHERE session = 'a' AND seq = 2", *values))
 
     assert await breaks(file) == [("a", 3)]
 
@@ -155,8 +181,10 @@ async def test_an_added_record_is_found(file, seq):
         file,
         (
             f"""
-            INSERT INTO event (session, seq, id, at, run, step, kind, body, previous, hash)
-            SELECT session, {seq}, 'new', at, run, step, kind, body, hash, hash
+            INSERT INTO event (
+                format, scope, session, seq, id, at, run, step, kind, body, salt, body_hash, previous, hash
+            )
+            SELECT format, scope, session, {seq}, 'new', at, run, step, kind, body, salt, body_hash, hash, hash
             FROM event WHERE session = 'a' AND seq = 5
             """,
         ),
@@ -166,21 +194,9 @@ async def test_an_added_record_is_found(file, seq):
 
 
 async def test_a_record_that_continues_the_chain_without_the_head_is_found(file):
-    added = record_of(envelope("a", 6))
-    with contextlib.closing(sqlite3.connect(file)) as connection:
-        (head,) = connection.execute("SELECT hash FROM head WHERE session = 'a'").fetchone()
-    tamper(
-        file,
-        (
-            """
-            INSERT INTO event (session, seq, id, at, run, parent, step, kind, body, previous, hash)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
-            *added[:9],
-            head,
-            link(head, added.sealed),
-        ),
-    )
+    values = forged_at(file, 6)
+    places = ", ".join("?" * len(values))
+    tamper(file, (f"INSERT INTO event ({COLUMNS}) VALUES ({places})", *values))
 
     assert await breaks(file) == [("a", 6)]
 
@@ -197,7 +213,7 @@ def without_rules(file, *statements):
 
 
 async def problem(file):
-    async with open_sqlite(file, create=False) as store:
+    async with opened(file) as store:
         (one,) = (await store.verify("a")).broken
     return (one.seq, one.problem)
 
@@ -209,7 +225,7 @@ async def test_a_second_record_of_one_number_is_found(file):
 
 
 async def test_an_added_record_without_a_number_is_found(file):
-    add = "INSERT INTO event (session, id, body) VALUES ('a', 'new', '{}')"
+    add = "INSERT INTO event (scope, session, id, body) VALUES ('default', 'a', 'new', '{}')"
     without_rules(file, (add,))
 
     assert await problem(file) == (5, "the session has 6 records, of which 5 are in the chain")
@@ -229,7 +245,7 @@ async def test_records_moved_to_a_session_without_a_head_are_found(file):
 
 async def test_a_session_whose_name_is_no_text_is_found(file):
     tamper(file, ("UPDATE event SET session = x'61' WHERE session = 'b' AND seq = 5",))
-    async with open_sqlite(file, create=False) as store:
+    async with opened(file) as store:
         broken = (await store.verify()).broken
 
     assert ("b", 5) in [(one.session, one.seq) for one in broken]
@@ -243,6 +259,9 @@ async def test_a_session_whose_name_is_no_text_is_found(file):
         ("UPDATE head SET seq = 6 WHERE session = 'a'", 6),
         ("UPDATE head SET seq = 4 WHERE session = 'a'", 5),
         ("UPDATE head SET seq = 'x' WHERE session = 'a'", 5),
+        ("UPDATE head SET at = replace(at, '2025', '2024') WHERE session = 'a'", 5),
+        ("UPDATE head SET position = 1 WHERE session = 'a'", 5),
+        ("UPDATE head SET format = 5 - format WHERE session = 'a'", 5),
         ("DELETE FROM head WHERE session = 'a'", 5),
     ],
 )
@@ -260,7 +279,7 @@ async def test_every_broken_session_is_named_with_its_first_break(file):
 
 async def test_the_first_break_can_be_raised(file):
     tamper(file, ("UPDATE event SET run = 'x' WHERE seq = 2",))
-    async with open_sqlite(file, create=False) as store:
+    async with opened(file) as store:
         verification = await store.verify("b")
 
     with pytest.raises(ChainBroken, match="'b' is broken at event 2"):
@@ -270,6 +289,6 @@ async def test_the_first_break_can_be_raised(file):
 @pytest.mark.parametrize("body", ["'{'", '\'{"type":"unheard_of"}\'', "CAST(x'ff' AS TEXT)"])
 async def test_a_record_that_cannot_be_read_is_named(file, body):
     tamper(file, (f"UPDATE event SET body = {body} WHERE session = 'a' AND seq = 2",))
-    async with open_sqlite(file, create=False) as store:
+    async with opened(file) as store:
         with pytest.raises(DecodeError, match="event 2 of session 'a'"):
             await store.events("a")
