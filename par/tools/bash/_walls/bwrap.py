@@ -1,7 +1,9 @@
 """Bubblewrap: a command among namespaces of its own, where what it may not reach does not exist."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import os
+import platform
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from subprocess import DEVNULL
 from typing import final
 
@@ -13,6 +15,7 @@ from par.errors import CommandRefused, UsageError
 from par.tools.bash._run.programs import interpreter, trusted
 from par.tools.bash._walls.ground import ETC, Ground, hold_ground, system_folders
 from par.tools.bash._walls.probe import EVERYTHING, probed
+from par.tools.bash._walls.seccomp import MACHINES, namespace_filter
 from par.tools.bash._walls.supervised import launched, loses_parent
 from par.tools.bash._walls.values import Capability, Limits, WallSpec, Wrapped, check_seconds
 
@@ -39,6 +42,8 @@ _DEGRADED = (
     "repositories below the top of the workspace can be changed like other files",
     "what the kernel tells everybody in /proc can be read",
 )
+_BY_PATH = "this bubblewrap mounts by path: while another command writes, a protected name may be exchanged for a link"
+_NO_FILTER = "there is no filter for this machine: the kernel's keys and the sockets of virtual machines are open"
 _PRLIMIT = {
     "cpu_s": "--cpu",
     "file_bytes": "--fsize",
@@ -121,6 +126,8 @@ class BwrapWall:
         self._probe_s = probe_s
         self._known: Capability | None = None
         self._by_fd = False
+        machine = platform.machine()
+        self._filter = namespace_filter(machine) if machine in MACHINES else None
 
     @property
     def name(self) -> str:
@@ -140,11 +147,16 @@ class BwrapWall:
         found = Capability(wall=self.name, available=False, restricts=_RESTRICTS)
         if self._bwrap is None or not await anyio.Path(self._bwrap).is_file():
             return attrs.evolve(found, why_not="bubblewrap (bwrap) is not installed where root alone can change it")
-        asked = await self._says("--version")
+        version = await self._says("--version")
         self._by_fd = "--ro-bind-fd" in await self._says("--help")
-        known = await probed(self.name, self._wrap, python=self._python, promised=EVERYTHING, seconds=self._probe_s)
-        details = {"version": asked.strip(), "mounts_from": "descriptors" if self._by_fd else "paths"}
-        return attrs.evolve(known, restricts=_RESTRICTS, degraded=_DEGRADED, details=details)
+        degraded = _DEGRADED if self._by_fd else (*_DEGRADED, _BY_PATH)
+        promised = EVERYTHING
+        if self._filter is None:
+            promised = tuple(attempt for attempt in EVERYTHING if attempt not in {"keys", "vsock"})
+            degraded = (*degraded, _NO_FILTER)
+        known = await probed(self.name, self._wrap, python=self._python, promised=promised, seconds=self._probe_s)
+        details = {"version": version.strip(), "mounts_from": "descriptors" if self._by_fd else "paths"}
+        return attrs.evolve(known, restricts=_RESTRICTS, degraded=degraded, details=details)
 
     async def _says(self, option: str) -> str:
         said = b""
@@ -176,19 +188,43 @@ class BwrapWall:
                 raise CommandRefused("wall_missing", "there is no prlimit, which sets the limits.", field="op")
             limits = prlimit_argv(self._prlimit, spec.limits)
         async with hold_ground(spec) as ground:
-            fd_of: dict[str, int] = {}
-            if self._by_fd:
-                fd_of = {f"{spec.workspace}/{item.name}": item.fd for item in ground.held}
-                fd_of[spec.workspace] = spec.root
-            env = [part for pair in spec.environment().items() for part in ("--setenv", *pair)]
-            binding = binds(spec, ground, fd_of)
-            folder = spec.workspace if spec.cwd == "." else f"{spec.workspace}/{spec.cwd}"
-            walled = (self._bwrap or "", *base_argv(), *binding, *env, "--chdir", folder, "--", *limits, *argv)
-            yield Wrapped(
-                argv=launched(self._python, ("supervise=1",), walled) if loses_parent() else walled,
-                env={},
-                pass_fds=(*spec.pass_fds, *fd_of.values()),
-                unguarded=ground.missing if spec.access == "write" else (),
-                failure_marks=(b"bwrap: ", b"wall: "),
-                codes_are_shells=True,
-            )
+            with _memory(self._filter) as filtering:
+                yield self._walled((*limits, *argv), spec, ground, filtering)
+
+    def _walled(self, argv: Sequence[str], spec: WallSpec, ground: Ground, filtering: int | None) -> Wrapped:
+        fd_of: dict[str, int] = {}
+        if self._by_fd:
+            fd_of = {f"{spec.workspace}/{item.name}": item.fd for item in ground.held}
+            fd_of[spec.workspace] = spec.root
+        fds = (*spec.pass_fds, *fd_of.values())
+        parts = [*base_argv(), *binds(spec, ground, fd_of)]
+        for name, value in spec.environment().items():
+            parts += ("--setenv", name, value)
+        if filtering is not None:
+            parts += ("--seccomp", str(filtering))
+            fds = (*fds, filtering)
+        folder = spec.workspace if spec.cwd == "." else f"{spec.workspace}/{spec.cwd}"
+        walled = (self._bwrap or "", *parts, "--chdir", folder, "--", *argv)
+        return Wrapped(
+            argv=launched(self._python, ("supervise=1",), walled) if loses_parent() else walled,
+            env={},
+            pass_fds=fds,
+            unguarded=ground.missing if spec.access == "write" else (),
+            failure_marks=(b"bwrap: ", b"wall: "),
+            codes_are_shells=True,
+        )
+
+
+@contextmanager
+def _memory(content: bytes | None) -> Generator[int | None, None, None]:
+    """Give a descriptor from which the content can be read once."""
+    if content is None:
+        yield None
+        return
+    fd = os.memfd_create("filter", os.MFD_CLOEXEC)
+    try:
+        os.write(fd, content)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)

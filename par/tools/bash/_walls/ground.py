@@ -3,8 +3,9 @@
 import os
 import stat
 import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -13,11 +14,13 @@ import attrs
 from par.errors import CommandRefused
 from par.tools.bash._walls.values import WallSpec, inside
 
-__all__ = ["ETC", "Ground", "Guarded", "hold_ground", "python_roots", "system_folders"]
+__all__ = ["ETC", "Ground", "Guarded", "finished", "hold_ground", "python_roots", "system_folders"]
+
+T = TypeVar("T")
 
 _ROOTS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-ETC = ("/etc/ld.so.cache", "/etc/alternatives")
-"""All of /etc that programs need to start; the names of users are not among it."""
+ETC = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/openssl.cnf", "/etc/pki/tls/openssl.cnf")
+"""All of /etc that programs need to start; node stops where it may not read the last. Names of users are not in it."""
 _IN_GIT = ("config", "config.worktree", "hooks")
 """What makes git run programs, so it stays as it is also while git writes."""
 
@@ -67,28 +70,34 @@ async def hold_ground(spec: WallSpec) -> AsyncGenerator[Ground]:
         CommandRefused: with the code ``wall_unfit`` if the folders are not what the spec says, or if a protected
             name is a link or no file and no folder.
     """
-    holding = _holding(spec)
-    grounds: list[Ground] = []
-    refused: list[CommandRefused] = []
+    with ExitStack() as stack:
+        yield await finished(lambda: stack.enter_context(_holding(spec)))
 
-    async def enter() -> None:
-        # in a task of its own, because a shield does not stop asyncio's own ``task.cancel()``: a thread that
-        # opens descriptors for nobody would leave them open
+
+async def finished(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread, and have it finished also when the caller is cancelled meanwhile.
+
+    A thread that went on by itself would open descriptors that nobody closes.
+
+    Raises:
+        OSError, CommandRefused: what the work raises.
+    """
+    results: list[T] = []
+    errors: list[OSError | CommandRefused] = []
+
+    async def run() -> None:
+        # in a task of its own, because a shield does not stop asyncio's own ``task.cancel()``
         with anyio.CancelScope(shield=True):
             try:
-                grounds.append(await anyio.to_thread.run_sync(holding.__enter__))
-            except CommandRefused as error:
-                refused.append(error)
+                results.append(await anyio.to_thread.run_sync(work))
+            except (OSError, CommandRefused) as error:
+                errors.append(error)
 
-    try:
-        async with anyio.create_task_group() as group:  # noqa: ASYNC112 # a task of its own is the point
-            group.start_soon(enter)
-        if refused:
-            raise refused[0]
-        yield grounds[0]
-    finally:
-        if grounds:
-            holding.__exit__(None, None, None)
+    async with anyio.create_task_group() as group:  # noqa: ASYNC112 # a task of its own is the point
+        group.start_soon(run)
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -19,7 +20,7 @@ import attrs
 
 from par._spawn import spawned
 from par.errors import CommandRefused
-from par.tools.bash._walls.ground import python_roots
+from par.tools.bash._walls.ground import finished, python_roots
 from par.tools.bash._walls.values import Capability, WallSpec, Wrapped
 
 __all__ = ["EVERYTHING", "Wrap", "probed"]
@@ -40,6 +41,8 @@ EVERYTHING: Final = (
     "udp",
     "unix_path",
     "unix_name",
+    "vsock",
+    "keys",
     "signal",
     "ptrace",
     "mount",
@@ -178,7 +181,7 @@ async def _attend(process: anyio.abc.Process) -> tuple[bytes, bytes, bool]:
 async def _scene() -> AsyncGenerator[_Scene]:
     stack = ExitStack()
     try:
-        yield await anyio.to_thread.run_sync(_build, stack)
+        yield await finished(partial(_build, stack))
     finally:
         with anyio.move_on_after(_CLEAN_S, shield=True):
             await anyio.to_thread.run_sync(stack.close)

@@ -1,12 +1,13 @@
-"""A filter for system calls, as the kernel's small programs: what a command behind Landlock may not ask for."""
+"""Filters for system calls, as the kernel's small programs: what a command behind a wall may not ask for."""
 
 import errno
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 from par.errors import UsageError
 
-__all__ = ["MACHINES", "seccomp_filter"]
+__all__ = ["MACHINES", "namespace_filter", "seccomp_filter"]
 
 MACHINES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """The machines that the filter is made for, with the kernel's number of each."""
@@ -128,11 +129,44 @@ _TERMINAL = (0x5412, 0x541C, 0x5423)
 _FORBIDDEN_MODE = 0o6002
 """Another user's rights on start, and everybody's to write: Landlock says nothing about modes."""
 
+_FAMILIES = (1, 2, 10, 16)
+"""AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: a network namespace confines them. AF_VSOCK reaches the machine that a
+virtual one runs on."""
+_NOT_CONFINED = frozenset({
+    "io_uring_setup",
+    "io_uring_enter",
+    "io_uring_register",
+    "bpf",
+    "perf_event_open",
+    "keyctl",
+    "add_key",
+    "request_key",
+    "userfaultfd",
+    "kexec_load",
+    "kexec_file_load",
+    "init_module",
+    "finit_module",
+    "delete_module",
+    "open_by_handle_at",
+    "syslog",
+    "reboot",
+    "swapon",
+    "swapoff",
+    "settimeofday",
+    "clock_settime",
+    "adjtimex",
+    "clock_adjtime",
+    "acct",
+    "quotactl",
+    "quotactl_fd",
+})
+"""What namespaces leave as it is: keys, for instance, stay those of the user."""
+
 _Step = tuple[int, int, int, int]
 
 
 def seccomp_filter(machine: str, *, unix_pairs: bool) -> bytes:
-    """Return the filter for a machine, ready for ``prctl``.
+    """Return the filter that goes with Landlock on a machine, ready for ``prctl``.
 
     What it denies fails with ``EPERM``; a program for another machine is killed. ``unix_pairs`` allows connected
     pairs of local stream sockets, which cannot be connected to anything else.
@@ -140,6 +174,22 @@ def seccomp_filter(machine: str, *, unix_pairs: bool) -> bytes:
     Raises:
         UsageError: for a machine that is not in ``MACHINES``.
     """
+    checks = {name: _check(name, unix_pairs=unix_pairs) for name in _CHECKED}
+    return _assembled(machine, checks, frozenset(_DENIED))
+
+
+def namespace_filter(machine: str) -> bytes:
+    """Return the filter that goes with namespaces: it denies what they do not confine.
+
+    Raises:
+        UsageError: for a machine that is not in ``MACHINES``.
+    """
+    families = [step for family in _FAMILIES for step in _when(_EQUAL, family, [(_RETURN, 0, 0, _ALLOW)])]
+    checks = {"socket": [_argument(0), *families, *_fail(errno.EPERM)], "ioctl": _check("ioctl", unix_pairs=True)}
+    return _assembled(machine, checks, _NOT_CONFINED)
+
+
+def _assembled(machine: str, checks: Mapping[str, list[_Step]], denied: frozenset[str]) -> bytes:
     if machine not in MACHINES:
         raise UsageError(f"machine must be one of {', '.join(MACHINES)}, got {machine!r}")
     column = tuple(MACHINES).index(machine)
@@ -151,14 +201,10 @@ def seccomp_filter(machine: str, *, unix_pairs: bool) -> bytes:
         *_when(_AT_LEAST, _X32, _fail(errno.EPERM)),
         *_when(_GREATER, _NEWEST, _fail(errno.ENOSYS)),
     ]
-    for name, numbers in _CHECKED.items():
+    for name, numbers in (_CHECKED | _DENIED).items():
         number = numbers[column]
-        if number is not None:
-            steps += _when(_EQUAL, number, _check(name, unix_pairs=unix_pairs))
-    for numbers in _DENIED.values():
-        number = numbers[column]
-        if number is not None:
-            steps += _when(_EQUAL, number, _fail(errno.EPERM))
+        if number is not None and (name in checks or name in denied):
+            steps += _when(_EQUAL, number, checks.get(name) or _fail(errno.EPERM))
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 

@@ -105,7 +105,8 @@ class WallSpec:
     env: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=_as_env)
     """The whole environment but for ``HOME`` and ``TMPDIR``."""
     unix_pairs: bool = False
-    """Whether it may make connected pairs of local sockets, which event loops and node need."""
+    """Whether it may make connected pairs of local sockets, which event loops and node need. Only Landlock asks:
+    other walls have no network in which a socket could lead anywhere."""
     protected: tuple[str, ...] = attrs.field(default=(), converter=_as_texts)
     """Names at the top of the workspace that stay unchangeable, in addition to ``.git``."""
     limits: Limits | None = None
