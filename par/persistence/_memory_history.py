@@ -1,0 +1,144 @@
+"""The search in what was said. The functions here run in the thread of the connection that they are given.
+
+Events are not indexed when they are stored, which would make storing slower, but when somebody searches: from the
+last indexed one on, in steps that hold the lock shortly.
+"""
+
+import sqlite3
+from typing import Final, Literal, TypeAlias, cast
+
+import attrs
+
+from par import codec
+from par.errors import DecodeError
+from par.events import Event, ModelCallEnded, RunStarted
+from par.memory import HistoryHit
+from par.messages import Assistant, User
+from par.persistence._memory_jobs import Place
+from par.persistence._memory_words import (
+    EXCERPT_CHARS,
+    excerpt,
+    fts5_query,
+    has_words,
+    owner_token,
+    owner_tokens,
+    terms,
+    words,
+)
+from par.persistence._sqlite_write import transaction
+
+__all__ = ["Search", "index_step", "is_behind", "search"]
+
+Said: TypeAlias = tuple[Literal["user", "assistant"], str]
+
+_STEP_EVENTS: Final = 500
+_STEP_BYTES: Final = 4_000_000
+_TEXT_CHARS: Final = 200_000
+"""Of a longer text the beginning is indexed."""
+_BEST: Final = 10_000
+"""The places that are looked at more closely: so many, however often a common word was said."""
+
+_KINDS: Final = "('run_started', 'model_call_ended')"
+_BEHIND: Final = "SELECT (SELECT max(position) FROM event) > (SELECT position FROM history_indexed)"
+_NEXT: Final = f"""
+    SELECT position, CAST(scope AS BLOB), CAST(session AS BLOB),
+        CASE WHEN kind IN {_KINDS} THEN CAST(body AS BLOB) END
+    FROM event WHERE position > (SELECT position FROM history_indexed) ORDER BY position LIMIT {_STEP_EVENTS}
+"""  # noqa: S608 # no value is in it
+_ADD: Final = "INSERT INTO history_words (rowid, owner, words) VALUES (?, ?, ?)"
+_MOVE: Final = "UPDATE history_indexed SET position = ?"
+# the search stands apart, for the rank of a hit is known only while the index is read; with min(), the other columns
+# are those of the row that has the least
+_SEARCH: Final = f"""
+    WITH found AS MATERIALIZED (
+        SELECT rowid AS position, rank AS score FROM history_words WHERE history_words MATCH :query
+        ORDER BY rank LIMIT {_BEST}
+    )
+    SELECT CAST(event.session AS BLOB), CAST(event.at AS BLOB), CAST(event.body AS BLOB), min(found.score)
+    FROM found JOIN event ON event.position = found.position
+    WHERE event.scope = :scope AND event.body IS NOT NULL AND event.session IS NOT :without
+        AND (:owner = '' OR event.session = :owner OR substr(event.session, 1, length(:owner) + 1) = :owner || '/')
+    GROUP BY event.session ORDER BY min(found.score), event.position DESC LIMIT :limit
+"""  # noqa: S608 # no value is in it
+
+
+@attrs.frozen(kw_only=True)
+class Search:
+    """What to look for, and in how many sessions."""
+
+    query: str
+    limit: int
+    without_session: str | None
+
+
+def is_behind(connection: sqlite3.Connection) -> bool:
+    """Tell whether there are events that the index has not seen."""
+    (behind,) = connection.execute(_BEHIND).fetchone()
+    return bool(behind)
+
+
+def index_step(connection: sqlite3.Connection) -> bool:
+    """Index the next events, a bounded number of them; tell whether that was all."""
+    with transaction(connection):
+        count = used = last = 0
+        rows: list[tuple[int, str, str]] = []
+        cursor = cast("list[tuple[int, bytes, bytes, bytes | None]]", connection.execute(_NEXT))
+        for position, scope, session, body in cursor:
+            count, last = count + 1, position
+            if body is not None:
+                used += len(body)
+                said = " ".join([text[:_TEXT_CHARS] for _, text in _said(body)])
+                if has_words(said):
+                    rows.append((position, owner_tokens(_text(scope), _text(session)), words(said)))
+            if used > _STEP_BYTES:
+                break
+        connection.executemany(_ADD, rows)
+        if count:
+            connection.execute(_MOVE, (last,))
+    return count < _STEP_EVENTS and used <= _STEP_BYTES
+
+
+def search(connection: sqlite3.Connection, place: Place, asked: Search) -> tuple[HistoryHit, ...]:
+    """Return the best place of each of the best sessions."""
+    looked_for = terms(asked.query)
+    if not looked_for:
+        return ()
+    values = {
+        "query": fts5_query(owner_token(place.scope, place.owner), looked_for),
+        "scope": place.scope,
+        "owner": place.owner,
+        "without": asked.without_session,
+        "limit": asked.limit,
+    }
+    hits: list[HistoryHit] = []
+    for session, at, body, _ in cast(
+        "list[tuple[bytes, bytes, bytes, float]]", connection.execute(_SEARCH, values).fetchall()
+    ):
+        said = _said(body)
+        if not said:
+            continue
+        found: list[Said] = [(role, part) for role, text in said if (part := excerpt(text, looked_for)) is not None]
+        role, part = found[0] if found else (said[0][0], said[0][1][:EXCERPT_CHARS])
+        hits.append(HistoryHit(session=_text(session), at=codec.time_of(_text(at)), role=role, excerpt=part))
+    return tuple(hits)
+
+
+def _said(body: bytes) -> list[Said]:
+    """Return the texts of an event, none of one that this par cannot read."""
+    try:
+        event = cast("Event", codec.loads(Event, body.decode(errors="replace")))
+    except DecodeError:
+        return []
+    if isinstance(event, ModelCallEnded):
+        return [("assistant", event.message.text)] if event.message is not None and event.message.text else []
+    if not isinstance(event, RunStarted):
+        return []
+    return [
+        ("user" if isinstance(message, User) else "assistant", message.text)
+        for message in event.input
+        if isinstance(message, (User, Assistant)) and message.text
+    ]
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="replace")

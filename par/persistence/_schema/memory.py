@@ -1,0 +1,92 @@
+"""The tables of memories, and the indexes that find them and what was said in sessions.
+
+``owner`` is whose memory it is within a scope, empty for what all of the scope share. The columns of the indexes hold
+tokens that par makes, not the texts: see ``par.persistence._memory_words``.
+"""
+
+from typing import Final
+
+__all__ = ["POSTGRES", "SQLITE"]
+
+SQLITE: Final = (
+    """
+    CREATE TABLE memory (
+        number INTEGER PRIMARY KEY,
+        scope TEXT NOT NULL CHECK (typeof(scope) = 'text'),
+        owner TEXT NOT NULL CHECK (typeof(owner) = 'text'),
+        id TEXT NOT NULL CHECK (typeof(id) = 'text'),
+        content TEXT NOT NULL CHECK (typeof(content) = 'text'),
+        summary TEXT NOT NULL CHECK (typeof(summary) = 'text'),
+        categories TEXT NOT NULL CHECK (typeof(categories) = 'text'),
+        at TEXT NOT NULL CHECK (typeof(at) = 'text'),
+        source TEXT NOT NULL CHECK (typeof(source) = 'text'),
+        digest BLOB NOT NULL CHECK (typeof(digest) = 'blob' AND length(digest) = 32),
+        UNIQUE (scope, owner, id),
+        UNIQUE (scope, owner, digest)
+    )
+    """,
+    "CREATE VIRTUAL TABLE memory_words USING fts5 (owner, words, tokenize = 'porter ascii')",
+    """
+    CREATE TRIGGER memory_is_forgotten AFTER DELETE ON memory
+    BEGIN DELETE FROM memory_words WHERE rowid = old.number; END
+    """,
+    # up to which event the texts of sessions are in history_words, whose rowid is the event's position
+    """
+    CREATE TABLE history_indexed (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        position INTEGER NOT NULL CHECK (typeof(position) = 'integer' AND position >= 0)
+    )
+    """,
+    "INSERT INTO history_indexed (one, position) VALUES (1, 0)",
+    "CREATE VIRTUAL TABLE history_words USING fts5 (owner, words, tokenize = 'porter ascii')",
+    # what leaves the audit leaves the index too
+    """
+    CREATE TRIGGER history_is_redacted AFTER UPDATE ON event WHEN new.body IS NULL
+    BEGIN DELETE FROM history_words WHERE rowid = old.position; END
+    """,
+    """
+    CREATE TRIGGER history_expires AFTER DELETE ON event
+    BEGIN DELETE FROM history_words WHERE rowid = old.position; END
+    """,
+)
+"""Needs the table ``event`` of ``events.SQLITE_2``. A removed row stays readable in old parts of a full-text index until
+they are merged: see ``purge`` in ``par.persistence._memory_jobs``."""
+
+POSTGRES: Final = (
+    """
+    CREATE TABLE memory (
+        scope text NOT NULL,
+        owner text NOT NULL,
+        id text NOT NULL,
+        content text NOT NULL,
+        summary text NOT NULL,
+        categories jsonb NOT NULL,
+        at timestamptz NOT NULL,
+        source text NOT NULL,
+        digest bytea NOT NULL CHECK (octet_length(digest) = 32),
+        words tsvector NOT NULL,
+        PRIMARY KEY (scope, owner, id),
+        UNIQUE (scope, owner, digest)
+    )
+    """,
+    "CREATE INDEX memory_words ON memory USING gin (words)",
+    """
+    CREATE TABLE history_words (
+        scope text NOT NULL,
+        position bigint NOT NULL,
+        session text NOT NULL,
+        owners text[] NOT NULL,
+        words tsvector NOT NULL,
+        PRIMARY KEY (scope, position)
+    )
+    """,
+    "CREATE INDEX history_words_words ON history_words USING gin (words)",
+    "CREATE INDEX history_words_owners ON history_words USING gin (owners)",
+    """
+    CREATE TABLE history_indexed (
+        scope text PRIMARY KEY,
+        position bigint NOT NULL DEFAULT 0 CHECK (position >= 0)
+    )
+    """,
+)
+"""``words`` is ``to_tsvector('simple', ...)`` of the same tokens."""
