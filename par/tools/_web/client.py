@@ -46,8 +46,8 @@ class WebClient:
     """Gets pages from the public web, and from nowhere else.
 
     A host is looked up here, each of its addresses is checked, and the connection goes to the address that was
-    checked; the same holds for each redirect. Nothing is kept between calls: no connection, no cookie. Proxies and
-    certificates that the environment names are not used. One client may serve all event loops.
+    checked; the same holds for each redirect. Nothing is kept between calls: no connection, no cookie. Proxies that the
+    environment names are not used. One client may serve all event loops.
 
     Args:
         policy: what may be reached, and how much is read.
@@ -72,7 +72,7 @@ class WebClient:
             raise ValueError("tls must check certificates and host names")
         self.policy = WebPolicy() if policy is None else policy
         self._resolve = resolve
-        self._tls = default_tls() if tls is None else tls
+        self._tls = tls
 
     def __repr__(self) -> str:
         return f"WebClient({self.policy!r})"
@@ -125,37 +125,44 @@ class WebClient:
     async def _asked(
         self, target: Target, address: Address, headers: Mapping[str, str], connect_s: float
     ) -> WebPage | Target:
-        async with answered(target, address, tls=self._tls, headers=headers, connect_s=connect_s) as answer:
-            status = answer.status_code
+        tls = await self._settings() if target.scheme == "https" else None
+        async with answered(target, address, tls=tls, headers=headers, connect_s=connect_s) as answer:
+            status = answer.status
             if status in _REDIRECTS and "location" in answer.headers:
                 return redirected(target, answer.headers["location"])
             if not 200 <= status < 300:
                 raise await _failure(target, answer)
             return await self._read(target, answer)
 
+    async def _settings(self) -> ssl.SSLContext:
+        """Read the system's authorities when they are first needed: it takes tens of milliseconds."""
+        if self._tls is None:
+            self._tls = await anyio.to_thread.run_sync(default_tls)
+        return self._tls
+
     async def _read(self, target: Target, answer: Answer) -> WebPage:
         header = answer.headers.get("content-type", "")
         media_type = media_type_of(header)
-        if answer.status_code in _NO_BODY:
-            return WebPage(url=target.url, status=answer.status_code, content_type="", text="", cut=False)
+        if answer.status in _NO_BODY:
+            return WebPage(url=target.url, status=answer.status, content_type="", text="", cut=False)
         if not self.policy.reads(media_type):
             what = f"of type {media_type[:80]!r}" if media_type else "of no type that the server names"
             raise ToolFailed(
                 f"{target.shown} is {what}, which is not read here: {', '.join(self.policy.content_types)} are."
             )
         coding = answer.headers.get("content-encoding", "")
-        body = await read_body(answer.aiter_raw(), coding, self.policy.max_bytes)
+        body = await read_body(answer.chunks, coding, self.policy.max_bytes)
         text = await anyio.to_thread.run_sync(decoded, body.data, header)
-        return WebPage(url=target.url, status=answer.status_code, content_type=media_type, text=text, cut=body.cut)
+        return WebPage(url=target.url, status=answer.status, content_type=media_type, text=text, cut=body.cut)
 
 
 async def _failure(target: Target, answer: Answer) -> ToolFailed:
     """Make the error of an answer that is no page; what a JSON or plain text says of it helps the model."""
-    status = answer.status_code
+    status = answer.status
     said = ""
     header = answer.headers.get("content-type", "")
     if media_type_of(header) in {"application/json", "application/problem+json", "text/plain"}:
-        body = await read_body(answer.aiter_raw(), answer.headers.get("content-encoding", ""), _EXPLAINING_BYTES)
+        body = await read_body(answer.chunks, answer.headers.get("content-encoding", ""), _EXPLAINING_BYTES)
         said = " ".join(decoded(body.data, header).split())[:_EXPLAINING_CHARACTERS]
     after = answer.headers.get("retry-after", "")
     wait = f" It asks to wait {after} s." if after.isascii() and after.isdigit() and len(after) < 7 else ""
