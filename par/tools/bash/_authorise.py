@@ -12,7 +12,6 @@ import attrs
 from par._json import JsonObject
 from par.approvals import ApprovalRequest, Approved, Approver, ask, shown
 from par.errors import CommandRefused
-from par.tools.bash._commands.facts import effects_of, risk_of
 from par.tools.bash._commands.running import RunPython
 from par.tools.bash._commands.table import Command, command_to_json
 from par.tools.bash._native.room import Room, chunks, refuse_os_error
@@ -72,7 +71,7 @@ class Authoriser:
         if not self._looked:
             self._wall, self._looked = await best_wall(self._walls), True
         if self._wall is None and mode == "require":
-            effects = "/".join(effects_of(command))
+            effects = "/".join(self._room.policy.effects_of(command))
             raise CommandRefused(
                 "wall_missing",
                 f"{command.op} ({effects}) runs only behind a wall of the operating system, and none works here.",
@@ -104,8 +103,8 @@ class Authoriser:
             call_id=call_id,
             arguments={"command": command_to_json(command)},
             prompt=f"Run {shown(decision.summary, _PROMPT)}?",
-            risk=risk_of(command),
-            effects=effects_of(command),
+            risk=self._room.policy.risk_of(command),
+            effects=self._room.policy.effects_of(command),
             details=details,
         )
         answer = await ask(self._approve, request, timeout_s=self._timeout_s)

@@ -14,6 +14,7 @@ from par.tools.bash._commands.table import Command
 from par.tools.bash._git.git import GitCommand, git
 from par.tools.bash._native.grep import grep
 from par.tools.bash._native.perform import perform
+from par.tools.bash._run.hosted import run_hosted
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.work import Work
 
@@ -36,7 +37,9 @@ async def _leaf(work: Work, command: Leaf) -> Outcome:
         return await grep(work.room, command, work.launcher)
     if isinstance(command, (*get_args(GitRead), *get_args(GitWrite))):
         return await git(work.room, cast("GitCommand", command), work.launcher, work.gate)
-    if isinstance(command, (*get_args(Run), *get_args(Write))):
-        raise CommandRefused("unavailable", "nothing is written or run yet.")
+    if isinstance(command, get_args(Run)):
+        return await run_hosted(work, cast("Run", command))
+    if isinstance(command, get_args(Write)):
+        raise CommandRefused("unavailable", "nothing is written yet.")
     now = time.time()  # noqa: TID251 # ages of files count from the system's own clock
     return await anyio.to_thread.run_sync(partial(perform, work.room, command, now))

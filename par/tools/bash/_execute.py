@@ -12,8 +12,7 @@ from par._json import Json, JsonObject
 from par.errors import CommandRefused, StoreError
 from par.events import BashCompleted, BashInvoked
 from par.tools.bash._authorise import Permit
-from par.tools.bash._commands.facts import effects_of, risk_of
-from par.tools.bash._commands.running import RunPython, RunTests
+from par.tools.bash._commands.running import RunPython, RunTask, RunTests
 from par.tools.bash._commands.table import Command, stages_of
 from par.tools.bash._dispatch import dispatch
 from par.tools.bash._git.gate import GitGate
@@ -25,6 +24,7 @@ from par.tools.bash._run.work import Work
 
 __all__ = ["Executor"]
 
+_LAST_WORDS_S: Final = 10.0
 _RECORD_S: Final = 5.0
 """Seconds for the record of a command that was cancelled."""
 
@@ -53,8 +53,8 @@ class Executor:
                 op=command.op,
                 command=asked,
                 argv=argv,
-                risk=risk_of(command),
-                effects=effects_of(command),
+                risk=self._room.policy.risk_of(command),
+                effects=self._room.policy.effects_of(command),
                 wall=None if permit.wall is None else permit.wall.name,
                 approved_by=permit.approved_by,
             )
@@ -103,7 +103,9 @@ class Executor:
             tell=partial(ctx.progress, fraction=None),
         )
         try:
-            outcome = await _timed(work, command, limit_s)
+            # a process whose time is up is ended at the deadline and says its last words in the time after it
+            margin_s = _LAST_WORDS_S if "execute" in self._room.policy.effects_of(command) else 0.0
+            outcome = await _timed(work, command, limit_s + margin_s)
         except CommandRefused as refused:
             return refused
         duration_s = anyio.current_time() - started
@@ -111,8 +113,12 @@ class Executor:
 
     def _limit_s(self, command: Command) -> float:
         policy = self._room.policy
-        limit_s = policy.run_timeout_s if "execute" in effects_of(command) else policy.timeout_s
-        asked = [leaf.timeout_s for leaf in stages_of(command) if isinstance(leaf, (RunTests, RunPython))]
+        limit_s = policy.run_timeout_s if "execute" in self._room.policy.effects_of(command) else policy.timeout_s
+        asked: list[float | None] = [
+            leaf.timeout_s for leaf in stages_of(command) if isinstance(leaf, (RunTests, RunPython))
+        ]
+        if isinstance(command, RunTask):
+            asked.append(policy.hosted.tasks[command.name].timeout_s)
         return min([limit_s, *(seconds for seconds in asked if seconds is not None)])
 
 

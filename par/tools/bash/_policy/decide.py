@@ -7,7 +7,7 @@ import attrs
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.examples import example
-from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk, effects_of, risk_of
+from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk
 from par.tools.bash._commands.filters import Cut, Sort, Uniq
 from par.tools.bash._commands.git_history import GitBlame
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow
@@ -30,6 +30,7 @@ from par.tools.bash._commands.writing import (
     Touch,
     WriteFile,
 )
+from par.tools.bash._policy.hosted_facts import Hosted
 from par.tools.bash._policy.names import Names
 
 __all__ = ["Allow", "Ask", "Decision", "Deny", "Rules", "decide", "read_denied"]
@@ -45,6 +46,7 @@ class Rules:
     approve_at: CommandRisk | None
     read_deny: Names
     write_protect: Names
+    hosted: Hosted
 
 
 @attrs.frozen
@@ -104,6 +106,9 @@ def _not_allowed(rules: Rules, command: object) -> Deny:
 def _leaf_denied(rules: Rules, leaf: Leaf) -> Deny | None:
     if all(type(leaf) is not kind for kind in rules.allow):
         return _not_allowed(rules, leaf)
+    absent = rules.hosted.problem(leaf)
+    if absent is not None:
+        return Deny(code=absent.code, reason=absent.problem, remedy=absent.remedy, field=absent.field)
     for path in _content_paths(leaf):
         if rules.read_deny.cover(path):
             return read_denied(rules, path)
@@ -111,7 +116,7 @@ def _leaf_denied(rules: Rules, leaf: Leaf) -> Deny | None:
 
 
 def _effects_denied(rules: Rules, command: Command) -> Deny | None:
-    missing = [effect for effect in effects_of(command) if effect not in rules.effects]
+    missing = [effect for effect in rules.hosted.effects(command) if effect not in rules.effects]
     if not missing:
         return None
     reason = f"{command.op} needs the effect {missing[0]}, which the policy {rules.name} does not grant."
@@ -138,7 +143,7 @@ def read_denied(rules: Rules, path: str) -> Deny:
 
 
 def _asked(rules: Rules, command: Command) -> Decision:
-    risk = risk_of(command)
+    risk = rules.hosted.risk(command)
     summary = json.dumps(command_to_json(command))[:500]
     if rules.approve_at is not None and RISKS.index(risk) >= RISKS.index(rules.approve_at):
         return Ask(reason=f"{command.op} has {risk} risk.", risk=risk, summary=summary)

@@ -7,11 +7,12 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 import attrs
 
 from par.errors import UsageError
-from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk, effects_of
+from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk
 from par.tools.bash._commands.leaves import LEAVES, GitRead, Read, Run
 from par.tools.bash._commands.table import COMMANDS, Command
 from par.tools.bash._policy.decide import Decision, Deny, Rules, decide, read_denied
 from par.tools.bash._policy.hosted import Linter, PythonHost, Task, TestRunner
+from par.tools.bash._policy.hosted_facts import Hosted
 from par.tools.bash._policy.names import Names, deny_parts
 
 __all__ = ["READ_DENY", "Identity", "Policy", "WallMode"]
@@ -90,6 +91,12 @@ def _rules_of(policy: "Policy") -> Rules:
         approve_at=policy.approve_at,
         read_deny=Names(policy.read_deny),
         write_protect=Names(policy.write_protect),
+        hosted=Hosted(
+            runners={runner.name: runner for runner in policy.runners},
+            linters={linter.name: linter for linter in policy.linters},
+            python=policy.python,
+            tasks={task.name: task for task in policy.tasks},
+        ),
     )
 
 
@@ -231,10 +238,23 @@ class Policy:
         """Tell whether a pattern of ``write_protect`` covers ``path``, which is relative to the workspace."""
         return self._rules.write_protect.cover(path)
 
+    @property
+    def hosted(self) -> Hosted:
+        """The programs of the host, by name."""
+        return self._rules.hosted
+
+    def effects_of(self, command: Command) -> tuple[CommandEffect, ...]:
+        """Return what a command does, as its fields and the host's declarations say."""
+        return self._rules.hosted.effects(command)
+
+    def risk_of(self, command: Command) -> CommandRisk:
+        """Return the risk of a command, as its fields and the host's declarations say."""
+        return self._rules.hosted.risk(command)
+
     def wall_for(self, command: Command) -> WallMode:
         """Return the strictest demand for a wall among the effects of a command."""
         walls = dict(self.walls)
-        wanted = {walls[effect] for effect in effects_of(command)}
+        wanted = {walls[effect] for effect in self.effects_of(command)}
         return "require" if "require" in wanted else "prefer" if "prefer" in wanted else "none"
 
     @property

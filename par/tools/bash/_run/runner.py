@@ -1,30 +1,19 @@
 """Running one process: limits before it starts, bounded output, and nothing of it left afterwards."""
 
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from math import inf
 from pathlib import Path
-from typing import final
 
-import anyio
-import anyio.abc
 import attrs
 
-from par._spawn import signal_group, spawned
+from par._spawn import spawned
 from par.errors import CommandRefused
-from par.tools.bash._run.capture import Captured, HeadTail
+from par.tools.bash._run.attend import GRACE_S, Bounds, Exited, attend
 from par.tools.bash._run.programs import interpreter, trusted
 
 __all__ = ["Exited", "Job", "Launcher", "run_process"]
 
-_AFTER_EXIT_S = 0.2
-"""How long pipes may stay open after the process is gone; a grandchild may hold them for ever."""
-_GRACE_S = 1.0
-_END_S = 5.0
-_LOOK_AGAIN_S = 0.005
-_START_S = 10.0
 _DRAIN = 64 * 1024 * 1024
 """Bytes that are read and thrown away after the kept ones, before a process that floods is ended."""
 _FILE_SIZE = 64 * 1024 * 1024
@@ -45,19 +34,10 @@ class Job:
     stdin: bytes | int | None = None
     """Bytes, or a descriptor that the process reads; nothing unless given."""
     drain: int = _DRAIN
+    deadline: float = inf
+    """On the clock of the event loop: then the process is ended, and what it said is kept."""
     data_limit: int = 1024 * 1024 * 1024
     """Bytes of private memory; packs of git are mapped files and do not count."""
-
-
-@attrs.frozen(kw_only=True)
-class Exited:
-    """How a process ended."""
-
-    exit_code: int | None
-    signal: int | None
-    stdout: Captured
-    stderr: Captured
-    flooded: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -87,31 +67,6 @@ class Launcher:
         return argv, None, (*job.pass_fds, job.folder)
 
 
-@final
-class _Pipe:
-    """Reads one stream of a process to its end, within bounds."""
-
-    def __init__(self, stream: anyio.abc.ByteReceiveStream, job: Job, flood: Callable[[], None]) -> None:
-        self._stream = stream
-        self._flood = flood
-        self._most = job.max_bytes + job.drain
-        self.kept = HeadTail(job.max_bytes, job.max_lines)
-        self.ended = anyio.Event()
-
-    async def read(self) -> None:
-        """Read until the other end is closed, or the process says too much."""
-        try:
-            while True:
-                self.kept.add(await self._stream.receive(65_536))
-                if self.kept.total > self._most:
-                    self._flood()
-                    return
-        except (anyio.EndOfStream, anyio.BrokenResourceError):
-            pass
-        finally:
-            self.ended.set()
-
-
 async def run_process(job: Job, launcher: Launcher) -> Exited:
     """Run a process to its end and return how it ended. The caller's cancel scope is the time limit.
 
@@ -130,10 +85,11 @@ async def run_process(job: Job, launcher: Launcher) -> Exited:
             env=job.env,
             pass_fds=fds,
             stdin=_stdin(job),
-            grace_s=_GRACE_S,
+            grace_s=GRACE_S,
         ) as process:
             started = True
-            return await _attend(process, job)
+            bounds = Bounds(max_bytes=job.max_bytes, max_lines=job.max_lines, drain=job.drain, deadline=job.deadline)
+            return await attend(process, bounds, job.stdin if isinstance(job.stdin, bytes) else None)
     except OSError as error:
         if started:
             raise
@@ -145,43 +101,3 @@ def _stdin(job: Job) -> int:
     if isinstance(job.stdin, int):
         return job.stdin
     return subprocess.DEVNULL if job.stdin is None else subprocess.PIPE
-
-
-async def _attend(process: anyio.abc.Process, job: Job) -> Exited:
-    flooded = anyio.Event()
-    if process.stdout is None or process.stderr is None:
-        raise RuntimeError("the process was started without pipes")
-    out, err = _Pipe(process.stdout, job, flooded.set), _Pipe(process.stderr, job, flooded.set)
-    async with anyio.create_task_group() as readers:
-        readers.start_soon(out.read)
-        readers.start_soon(err.read)
-        readers.start_soon(_end_flood, process, flooded)
-        if isinstance(job.stdin, bytes):
-            await _feed(process, job.stdin)
-        await process.wait()
-        with anyio.move_on_after(_AFTER_EXIT_S):
-            await out.ended.wait()
-            await err.ended.wait()
-        readers.cancel_scope.cancel()
-    code = process.returncode
-    return Exited(
-        exit_code=None if code is None or code < 0 else code,
-        signal=-code if code is not None and code < 0 else None,
-        stdout=out.kept.captured(),
-        stderr=err.kept.captured(),
-        flooded=flooded.is_set(),
-    )
-
-
-async def _feed(process: anyio.abc.Process, data: bytes) -> None:
-    if process.stdin is None:
-        raise RuntimeError("the process was started without a pipe for its input")
-    # a process that does not want to read all of it is within its rights
-    with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-        await process.stdin.send(data)
-    await process.stdin.aclose()
-
-
-async def _end_flood(process: anyio.abc.Process, flooded: anyio.Event) -> None:
-    await flooded.wait()
-    signal_group(process, signal.SIGKILL)
