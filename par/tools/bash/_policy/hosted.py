@@ -6,7 +6,7 @@ The model chooses one by name and fills in typed fields; programs, options and t
 import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias, cast
+from typing import ClassVar, Final, Literal, TypeAlias, cast
 
 import attrs
 
@@ -88,6 +88,8 @@ class TestRunner:
     Raises:
         UsageError: for a name, an argv or an option that cannot work.
     """
+
+    __test__: ClassVar[bool] = False  # or pytest would take it for tests, by its name
 
     name: str
     argv: tuple[str, ...] = attrs.field(converter=_as_texts)
