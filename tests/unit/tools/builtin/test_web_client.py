@@ -305,7 +305,7 @@ async def test_a_compressed_body_is_read(coding, body):
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 async def test_a_bomb_is_cut_where_its_contents_reach_the_limit(coding):
     compress = gzip.compress if coding == "gzip" else zlib.compress
-    bomb = compress(b"a" * 200_000_000, 1 if coding == "gzip" else 9)
+    bomb = compress(b"a" * 50_000_000, 1 if coding == "gzip" else 9)
     async with serving(page(bomb, Content_Encoding=coding)) as server:
         started = time.process_time()
         got = await client_of(server, max_bytes=300_000).get(server.url())
