@@ -202,8 +202,8 @@ ATTEMPTS: dict[str, Callable[[dict[str, str]], None]] = {
     "unix_name": lambda facts: connect(socket.AF_UNIX, f"\0{facts['token']}"),
     "vsock": virtual_socket,
     "keys": keys,
-    "signal": kill,
     "ptrace": trace,
+    "signal": kill,  # the last that needs the victim
     "mount": mount,
     "kernel": kernel_settings,
     "descriptors": folders,

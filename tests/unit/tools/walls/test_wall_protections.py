@@ -202,7 +202,7 @@ def dropped_hiding(argv):
 async def test_landlock_gives_up_every_capability(wall, place):
     code = (
         "import ctypes\nlibc = ctypes.CDLL(None)\nhead = (0x20080522).to_bytes(4, 'little') + bytes(4)\n"
-        "data = ctypes.create_string_buffer(24)\nprint(libc.capget(head, data), any(data.raw), libc.prctl(39))"
+        "data = ctypes.create_string_buffer(24)\nprint(libc.capget(head, data), any(data.raw), libc.prctl(39, 0, 0, 0, 0))"
     )
 
     ran = await run(wall, place, *script(code))
