@@ -7,13 +7,22 @@ from typing import cast, get_args
 import anyio.to_thread
 
 from par.errors import CommandRefused
+from par.tools.bash._commands.filters import Cut
 from par.tools.bash._commands.leaves import GitRead, GitWrite, Leaf, Run, Write
+from par.tools.bash._commands.looking import Diff, FileType, SystemInfo
 from par.tools.bash._commands.pipeline import Pipeline
 from par.tools.bash._commands.reading import Grep
 from par.tools.bash._commands.table import Command
 from par.tools.bash._git.git import GitCommand, git
+from par.tools.bash._native.cut_chars import cut_chars
+from par.tools.bash._native.diff import diff
+from par.tools.bash._native.file_type import file_type
+from par.tools.bash._native.filter_argv import ProgramFilter
+from par.tools.bash._native.filters import program_filter
 from par.tools.bash._native.grep import grep
 from par.tools.bash._native.perform import perform
+from par.tools.bash._native.pipeline import pipeline
+from par.tools.bash._native.system import git_version
 from par.tools.bash._run.hosted import run_hosted
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.work import Work
@@ -28,7 +37,7 @@ async def dispatch(work: Work, command: Command) -> Outcome:
         CommandRefused: for what only the file system or the repository tells.
     """
     if isinstance(command, Pipeline):
-        raise CommandRefused("unavailable", "there are no pipelines yet.")
+        return await pipeline(work, command, _leaf)
     return await _leaf(work, command)
 
 
@@ -41,5 +50,19 @@ async def _leaf(work: Work, command: Leaf) -> Outcome:
         return await run_hosted(work, cast("Run", command))
     if isinstance(command, get_args(Write)):
         raise CommandRefused("unavailable", "nothing is written yet.")
+    return await _read(work, command)
+
+
+async def _read(work: Work, command: Leaf) -> Outcome:
+    if isinstance(command, Diff):
+        return await diff(work, command)
+    if isinstance(command, FileType):
+        return await file_type(work, command)
+    if isinstance(command, SystemInfo) and command.what == "git_version":
+        return await git_version(work)
+    if isinstance(command, Cut) and command.chars is not None:
+        return await anyio.to_thread.run_sync(cut_chars, work.room, command, work.stdin)
+    if isinstance(command, get_args(ProgramFilter)):
+        return await program_filter(work, cast("ProgramFilter", command))
     now = time.time()  # noqa: TID251 # ages of files count from the system's own clock
-    return await anyio.to_thread.run_sync(partial(perform, work.room, command, now))
+    return await anyio.to_thread.run_sync(partial(perform, work.room, command, now, work.stdin))

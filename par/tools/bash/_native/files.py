@@ -1,20 +1,21 @@
 """read_file, head, tail and word_count: one file at a time, by descriptor, without a process."""
 
 import os
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Iterator
 
 import attrs
 
 from par.errors import CommandRefused
 from par.tools._workspace import Opened
 from par.tools.bash._commands.reading import Head, ReadFile, Tail, WordCount
-from par.tools.bash._native.room import CHUNK, Room, chunks, interruptible, refuse_os_error
-from par.tools.bash._run.capture import Captured, Lines
+from par.tools.bash._native.interrupt import CHUNK, chunks, interruptible
+from par.tools.bash._native.room import Room
+from par.tools.bash._run.capture import Captured
 from par.tools.bash._run.clean import escape_name
 from par.tools.bash._run.output import Outcome
 
-__all__ = ["head", "read_file", "tail", "word_count"]
+__all__ = ["head", "lines_of", "read_file", "tail", "word_count"]
 
 _MAX_SCAN = 256 * 1024 * 1024
 """Bytes of one file that are looked at: some seconds of reading, and far more than a source file has."""
@@ -22,33 +23,23 @@ _MAX_BACK = 16 * 1024 * 1024
 """Bytes that tail goes back; a longer last part would not be shown anyway."""
 
 
-@contextmanager
-def _opened(room: Room, path: str, field: str = "path") -> Generator[Opened, None, None]:
-    try:
-        with room.workspace.open_file(path) as opened:
-            room.allow_reading(opened)
-            yield opened
-    except OSError as error:
-        refuse_os_error(error, path, field)
-
-
 def read_file(room: Room, command: ReadFile) -> Outcome:
     """Read lines ``start_line`` to ``end_line``."""
     first = command.start_line or 1
     last = command.end_line
-    with _opened(room, command.path) as opened:
+    with room.reading(command.path, None) as opened:
         return _numbered(room, opened, first, last, numbers=command.number_lines)
 
 
 def _numbered(room: Room, opened: Opened, first: int, last: int | None, *, numbers: bool = False) -> Outcome:
     kept = room.lines()
     number = 0
-    for number, line in enumerate(_lines(opened.fd, room.policy.max_output_bytes), start=1):
+    for number, line in enumerate(lines_of(opened.fd, room.policy.max_output_bytes), start=1):
         if last is not None and number > last:
             break
         if number >= first and not kept.add(b"%6d\t%s" % (number, line) if numbers else line):
             break
-    notes = [f"The file has {opened.facts.st_size} bytes."]
+    notes = list(_size(room, opened))
     if kept.full:
         after = first + kept.count
         notes.append(f"Not all of it fits: lines {first} to {after - 1} are shown. Go on with start_line {after}.")
@@ -57,7 +48,7 @@ def _numbered(room: Room, opened: Opened, first: int, last: int | None, *, numbe
     return Outcome(stdout=kept.captured(), notes=tuple(notes))
 
 
-def _lines(fd: int, longest: int) -> Iterator[bytes]:
+def lines_of(fd: int, longest: int) -> Iterator[bytes]:
     """Yield the lines of a file; a line much longer than may be shown comes as its beginning."""
     rest = b""
     overlong = False
@@ -84,15 +75,20 @@ def _lines(fd: int, longest: int) -> Iterator[bytes]:
         yield rest
 
 
-def head(room: Room, command: Head) -> Outcome:
+def _size(room: Room, opened: Opened) -> tuple[str, ...]:
+    """Say how large the file is, to who sees a part of it."""
+    return () if room.flowing or not opened.name else (f"The file has {opened.facts.st_size} bytes.",)
+
+
+def head(room: Room, command: Head, stdin: int | None) -> Outcome:
     """Read the first lines or bytes."""
-    with _opened(room, command.path) as opened:
+    with room.reading(command.path, stdin) as opened:
         if command.bytes is None:
             return _numbered(room, opened, 1, command.lines or 10)
         wanted = min(command.bytes, room.policy.max_output_bytes)
         data = b"".join(_exactly(opened.fd, wanted))
         cut = command.bytes > wanted and opened.facts.st_size > wanted
-        return _bounded(room, data, cut=cut, size=opened.facts.st_size)
+        return _bounded(room, data, opened, cut=cut)
 
 
 def _exactly(fd: int, size: int) -> Iterator[bytes]:
@@ -101,18 +97,18 @@ def _exactly(fd: int, size: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _bounded(room: Room, data: bytes, *, cut: bool, size: int) -> Outcome:
+def _bounded(room: Room, data: bytes, opened: Opened, *, cut: bool) -> Outcome:
     kept = room.lines()
     for line in data.splitlines(keepends=True):
         if not kept.add(line):
             break
     captured = attrs.evolve(kept.captured(), cut=kept.full or cut)
-    return Outcome(stdout=captured, notes=(f"The file has {size} bytes.",))
+    return Outcome(stdout=captured, notes=_size(room, opened))
 
 
-def tail(room: Room, command: Tail) -> Outcome:
+def tail(room: Room, command: Tail, stdin: int | None) -> Outcome:
     """Read the last lines or bytes, or everything from a line on."""
-    with _opened(room, command.path) as opened:
+    with room.reading(command.path, stdin) as opened:
         if command.from_line is not None:
             return _numbered(room, opened, command.from_line, None)
         size = opened.facts.st_size
@@ -120,34 +116,43 @@ def tail(room: Room, command: Tail) -> Outcome:
             wanted = min(command.bytes, room.policy.max_output_bytes)
             os.lseek(opened.fd, max(0, size - wanted), os.SEEK_SET)
             data = b"".join(_exactly(opened.fd, wanted))
-            return _bounded(room, data, cut=min(command.bytes, size) > wanted, size=size)
+            return _bounded(room, data, opened, cut=min(command.bytes, size) > wanted)
         return _last_lines(room, opened, min(command.lines or 10, room.policy.max_output_lines), command.lines or 10)
 
 
 def _last_lines(room: Room, opened: Opened, lines: int, asked: int) -> Outcome:
-    size = opened.facts.st_size
-    start = size
-    data = b""
-    while start > 0 and size - start < _MAX_BACK and data.count(b"\n", 0, max(0, len(data) - 1)) < lines:
+    most = room.policy.max_output_bytes
+    size = start = opened.facts.st_size
+    parts: deque[bytes] = deque()
+    ends = 0
+    while start > 0 and size - start < _MAX_BACK and ends <= lines:
         interruptible()
         step = min(CHUNK, start)
         start -= step
-        data = os.pread(opened.fd, step, start) + data
-    found = _split(data)
-    chosen = found[-lines:]
-    cut = (start > 0 and len(found) < lines) or lines < asked <= len(found)
-    while len(chosen) > 1 and sum(map(len, chosen)) > room.policy.max_output_bytes:
-        chosen, cut = chosen[1:], True
+        parts.appendleft(os.pread(opened.fd, step, start))
+        ends += parts[0].count(b"\n")
+    found = _split(b"".join(parts))
+    chosen = _fitting(found[-lines:], most)
+    cut = (start > 0 and len(found) < lines) or lines < asked <= len(found) or len(chosen) < min(lines, len(found))
     text = b"".join(chosen)
-    if len(text) > room.policy.max_output_bytes:
-        text, cut = text[-room.policy.max_output_bytes :].lstrip(bytes(range(0x80, 0xC0))), True
-    shown = Captured(head=text, total=len(text), cut=cut)
-    notes = [f"The file has {size} bytes."]
+    if len(text) > most:
+        text, cut = text[-most:].lstrip(bytes(range(0x80, 0xC0))), True
+    notes = list(_size(room, opened))
     if cut:
         notes.append(
             f"Not all of it fits: the last {len(chosen)} lines are shown, the first of them perhaps not from its beginning."
         )
-    return Outcome(stdout=shown, notes=tuple(notes))
+    return Outcome(stdout=Captured(head=text, total=len(text), cut=cut), notes=tuple(notes))
+
+
+def _fitting(lines: list[bytes], most: int) -> list[bytes]:
+    """Return the last lines that fit into ``most`` bytes together, but at least one."""
+    size = 0
+    for back, line in enumerate(reversed(lines)):
+        size += len(line)
+        if size > most and back:
+            return lines[-back:]
+    return lines
 
 
 def _split(data: bytes) -> list[bytes]:
@@ -155,24 +160,31 @@ def _split(data: bytes) -> list[bytes]:
     return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def word_count(room: Room, command: WordCount) -> Outcome:
+def word_count(room: Room, command: WordCount, stdin: int | None) -> Outcome:
     """Count lines, words, bytes and characters, and sum them up."""
     asked = [name for name in _COUNTED if getattr(command, name)] or ["lines", "words", "bytes"]
     total = _zeros()
-    kept = Lines(room.policy.max_output_bytes, room.policy.max_output_lines)
+    kept = room.lines()
+    if command.paths is None:
+        with room.reading(None, stdin, field="paths") as opened:
+            counts = _count(opened.fd, words="words" in asked)
+        kept.add(_row(asked, counts, ""))
+        return Outcome(stdout=kept.captured(), notes=() if room.flowing else (f"Counted: {', '.join(asked)}.",))
     kept.add(("  ".join(asked) + "\n").encode())
     for number, path in enumerate(command.paths):
-        with _opened(room, path, f"paths[{number}]") as opened:
-            if opened.facts.st_size > _MAX_SCAN:
-                problem = f"{path!a} has {opened.facts.st_size} bytes; files up to {_MAX_SCAN} are counted."
-                raise CommandRefused("too_large", problem, field=f"paths[{number}]")
+        with room.reading(path, None, field=f"paths[{number}]", most=_MAX_SCAN) as opened:
             counts = _count(opened.fd, words="words" in asked)
         for name in _COUNTED:
             total[name] += counts[name]
-        kept.add(("  ".join(str(counts[name]) for name in asked) + f"  {escape_name(path)}\n").encode())
+        kept.add(_row(asked, counts, path))
     if len(command.paths) > 1:
-        kept.add(("  ".join(str(total[name]) for name in asked) + "  total\n").encode())
+        kept.add(_row(asked, total, "total"))
     return Outcome(stdout=kept.captured())
+
+
+def _row(asked: list[str], counts: dict[str, int], name: str) -> bytes:
+    words = [*(str(counts[what]) for what in asked), *([escape_name(name)] if name else [])]
+    return ("  ".join(words) + "\n").encode()
 
 
 def _zeros() -> dict[str, int]:

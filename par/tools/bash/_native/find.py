@@ -8,11 +8,11 @@ from stat import S_ISDIR, S_ISREG
 import attrs
 
 from par.tools.bash._commands.reading import Find
+from par.tools.bash._native.flow import Sink
 from par.tools.bash._native.listing import shown_time
 from par.tools.bash._native.match import matches
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._native.walk import Entry, What, walk
-from par.tools.bash._run.capture import Lines
 from par.tools.bash._run.clean import escape_name
 from par.tools.bash._run.output import Outcome
 
@@ -26,7 +26,7 @@ class _Search:
     """One search: what is asked, and the times that its ages come to."""
 
     command: Find
-    kept: Lines
+    kept: Sink
     newer: float | None
     older: float | None
 

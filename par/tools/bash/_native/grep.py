@@ -17,10 +17,10 @@ import attrs
 from par.errors import CommandRefused
 from par.tools.bash._commands.reading import Grep
 from par.tools.bash._git.prefix import CLEAN_ENV
+from par.tools.bash._native.flow import Sink
 from par.tools.bash._native.match import Ignore, ignored, matches, read_ignore
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._native.walk import Entry, walk
-from par.tools.bash._run.capture import Lines
 from par.tools.bash._run.clean import escape_name
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.programs import find_program
@@ -32,6 +32,8 @@ __all__ = ["grep", "grep_argv", "to_extended"]
 _BATCH = 128
 _MAX_FILE = 64 * 1024 * 1024
 _DATA_LIMIT = 512 * 1024 * 1024
+_MORE = 4 * 1024 * 1024
+"""Bytes of a batch that are read beyond what is shown: not all of a record is."""
 _FD = "/proc/self/fd/" if sys.platform.startswith("linux") else "/dev/fd/"
 _RECORD = re.compile(rb"/(?:proc/self|dev)/fd/([0-9]+)\x00(?:([0-9]+)([:-]))?")
 _OUTPUTS = {
@@ -157,7 +159,7 @@ def _job(room: Room, argv: tuple[str, ...], fds: tuple[int, ...], root: int) -> 
         folder=root,
         env=dict(CLEAN_ENV),
         cpu_s=room.policy.cpu_s,
-        max_bytes=8 * room.policy.max_output_bytes,
+        max_bytes=room.policy.max_output_bytes + min(7 * room.policy.max_output_bytes, _MORE),
         max_lines=2**60,  # records are counted after they got their names
         pass_fds=fds,
         drain=0,
@@ -165,7 +167,7 @@ def _job(room: Room, argv: tuple[str, ...], fds: tuple[int, ...], root: int) -> 
     )
 
 
-def _collect(data: bytes, batch: dict[int, str], command: Grep, kept: Lines) -> None:
+def _collect(data: bytes, batch: dict[int, str], command: Grep, kept: Sink) -> None:
     """Put the names of the files in the place of their descriptors."""
     if command.output in {"files", "files_without"}:
         for file in _RECORD.finditer(data):
@@ -222,7 +224,7 @@ def _files(room: Room, command: Grep, skipped: _Skipped) -> Generator[tuple[int,
                         raise CommandRefused(
                             "not_regular_file", f"{start!a} is neither a file nor a folder.", field=f"paths[{number}]"
                         )
-                    room.allow_reading(opened)
+                    room.allow_reading(opened, f"paths[{number}]")
                     yield os.dup(opened.fd), plain
                     continue
                 yield from _below(room, command, skipped, opened.fd, plain, opened.name)

@@ -12,7 +12,7 @@ from par.tools.bash._native.walk import Entry, by_name, walk
 from par.tools.bash._run.clean import escape_name
 from par.tools.bash._run.output import Outcome
 
-__all__ = ["list_dir", "shown_time"]
+__all__ = ["link_target", "list_dir", "shown_time"]
 
 _MAX_LISTED = 10_000
 
@@ -79,13 +79,14 @@ def _line(command: ListDir, entry: Entry) -> bytes:
     except OSError:
         return f"?  {name} (gone)\n".encode()
     if entry.what == "symlink":
-        name += " -> " + _target(entry)
+        name += " -> " + link_target(entry.name, entry.parent)
     return f"{stat.filemode(facts.st_mode)} {facts.st_size:>10} {shown_time(facts.st_mtime)} {name}\n".encode()
 
 
-def _target(entry: Entry) -> str:
+def link_target(name: str, parent: int) -> str:
+    """Return where a link in the folder ``parent`` leads, as it may be shown."""
     try:
-        target = os.readlink(entry.name, dir_fd=entry.parent)
+        target = os.readlink(name, dir_fd=parent)
     except OSError:
         return "?"
     # a target outside tells where things are on the host, which nobody here needs to know

@@ -1,23 +1,23 @@
-"""What the native commands share: the place they work in, and how they stay interruptible."""
+"""What the commands share: the place they work in, the files they open there, and how failures are told."""
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Never
 
-import anyio.from_thread
 import attrs
 
 from par.errors import CommandRefused
 from par.tools._workspace import Opened, Workspace
 from par.tools.bash._commands.refusals import quote
+from par.tools.bash._native.flow import FLOW_BYTES, FLOW_LINES, Flow, Sink
+from par.tools.bash._native.interrupt import chunks
 from par.tools.bash._policy.policy import Policy
 from par.tools.bash._run.capture import Lines
 from par.tools.bash._run.clean import escape_name
 
-__all__ = ["CHUNK", "Room", "chunks", "interruptible", "refuse_os_error"]
-
-CHUNK = 256 * 1024
+__all__ = ["Room", "chunks", "refuse_os_error"]
 
 
 @attrs.frozen(kw_only=True)
@@ -26,12 +26,22 @@ class Room:
 
     workspace: Workspace
     policy: Policy
+    flowing: bool = False
+    """Whether the output goes to the next stage of a pipeline and not to the model."""
 
-    def lines(self) -> Lines:
-        """Return an empty collector with the policy's bounds."""
-        return Lines(self.policy.max_output_bytes, self.policy.max_output_lines)
+    def flow(self) -> "Room":
+        """Return the same room with the bounds of what flows through a pipeline.
 
-    def allow_reading(self, opened: Opened) -> None:
+        They replace the bounds of the policy, so that every command keeps to them, wherever its output comes from.
+        """
+        wide = attrs.evolve(self.policy, max_output_bytes=FLOW_BYTES, max_output_lines=FLOW_LINES)
+        return attrs.evolve(self, policy=wide, flowing=True)
+
+    def lines(self) -> Sink:
+        """Return an empty collector with the bounds of this room."""
+        return Flow() if self.flowing else Lines(self.policy.max_output_bytes, self.policy.max_output_lines)
+
+    def allow_reading(self, opened: Opened, field: str = "path") -> None:
         """Refuse a file that is denied by its real name, which a link may have hidden.
 
         Raises:
@@ -39,19 +49,50 @@ class Room:
         """
         if self.policy.denies_reading(opened.name):
             deny = self.policy.read_denied(opened.name)
-            raise CommandRefused(deny.code, deny.reason, field="path", remedy=deny.remedy)
+            raise CommandRefused(deny.code, deny.reason, field=field, remedy=deny.remedy)
+
+    @contextmanager
+    def reading(
+        self, path: str | None, stdin: int | None, *, field: str = "path", most: int | None = None
+    ) -> Generator[Opened, None, None]:
+        """Open the file ``path`` if it may be read, or take ``stdin`` where a command has no path.
+
+        Raises:
+            CommandRefused: why it cannot be read; ``too_large`` for more than ``most`` bytes.
+        """
+        if path is None:
+            if stdin is None:
+                raise CommandRefused("missing_field", f"there is no {field}, and nothing comes in.", field=field)
+            os.lseek(stdin, 0, os.SEEK_SET)
+            yield Opened(fd=stdin, name="", facts=os.fstat(stdin))
+            return
+        try:
+            with self.workspace.open_file(path) as opened:
+                self.allow_reading(opened, field)
+                _check_size(opened, path, field, most)
+                yield opened
+        except OSError as error:
+            refuse_os_error(error, path, field)
+
+    @contextmanager
+    def looking_at(self, path: str, field: str = "path") -> Generator[Opened, None, None]:
+        """Open whatever ``path`` is, without waiting; whether its content may be read is not asked.
+
+        Raises:
+            CommandRefused: why it cannot be opened.
+        """
+        try:
+            with self.workspace.open_any(path) as opened:
+                yield opened
+        except OSError as error:
+            refuse_os_error(error, path, field)
 
 
-def interruptible() -> None:
-    """Give up, in a worker thread, if the command was cancelled or is out of time."""
-    anyio.from_thread.check_cancelled()
-
-
-def chunks(fd: int) -> Iterator[bytes]:
-    """Read a file to its end, and look between the chunks whether to go on."""
-    while chunk := os.read(fd, CHUNK):
-        interruptible()
-        yield chunk
+def _check_size(opened: Opened, path: str, field: str, most: int | None) -> None:
+    size = opened.facts.st_size
+    if most is not None and size > most:
+        problem = f"{quote(escape_name(path))} has {size} bytes; at most {most} are taken."
+        raise CommandRefused("too_large", problem, field=field, remedy="Take a part of it with head, tail or grep.")
 
 
 _CODES = {

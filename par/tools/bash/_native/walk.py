@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from par.tools.bash._native.room import interruptible
+from par.tools.bash._native.interrupt import interruptible
 
 __all__ = ["MAX_ENTRIES", "Entry", "Sort", "What", "by_name", "walk"]
 
