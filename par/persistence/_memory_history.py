@@ -27,25 +27,30 @@ from par.persistence._memory_words import (
 )
 from par.persistence._sqlite_write import transaction
 
-__all__ = ["Search", "index_step", "is_behind", "search"]
+__all__ = ["Search", "index_step", "is_behind", "purge_step", "search"]
 
 Said: TypeAlias = tuple[Literal["user", "assistant"], str]
 
 _STEP_EVENTS: Final = 500
 _STEP_BYTES: Final = 4_000_000
+_STEP_REMOVALS: Final = 5_000
 _TEXT_CHARS: Final = 200_000
 """Of a longer text the beginning is indexed."""
 _BEST: Final = 10_000
 """The places that are looked at more closely: so many, however often a common word was said."""
 
 _KINDS: Final = "('run_started', 'model_call_ended')"
-_BEHIND: Final = "SELECT (SELECT max(position) FROM event) > (SELECT position FROM history_indexed)"
+_BEHIND: Final = """
+    SELECT EXISTS (SELECT 1 FROM history_removed)
+        OR (SELECT max(position) FROM event) > (SELECT position FROM history_indexed)
+"""
 _NEXT: Final = f"""
     SELECT position, CAST(scope AS BLOB), CAST(session AS BLOB),
         CASE WHEN kind IN {_KINDS} THEN CAST(body AS BLOB) END
     FROM event WHERE position > (SELECT position FROM history_indexed) ORDER BY position LIMIT {_STEP_EVENTS}
 """  # noqa: S608 # no value is in it
 _ADD: Final = "INSERT INTO history_words (rowid, owner, words) VALUES (?, ?, ?)"
+_REMOVED: Final = "SELECT position FROM history_removed LIMIT ?"
 _MOVE: Final = "UPDATE history_indexed SET position = ?"
 # the search stands apart, for the rank of a hit is known only while the index is read; with min(), the other columns
 # are those of the row that has the least
@@ -77,8 +82,31 @@ def is_behind(connection: sqlite3.Connection) -> bool:
     return bool(behind)
 
 
+def purge_step(connection: sqlite3.Connection) -> bool:
+    """Take the words of removed events out of the index for good, a bounded number; tell whether that was all.
+
+    Until then nobody finds them, for a search shows what the audit holds, but they stand in the file. The last step
+    takes as long as rewriting the index.
+    """
+    with transaction(connection):
+        removed = connection.execute(_REMOVED, (_STEP_REMOVALS,)).fetchall()
+        if not removed:
+            return True
+        connection.executemany("DELETE FROM history_words WHERE rowid = ?", removed)
+        connection.executemany("DELETE FROM history_removed WHERE position = ?", removed)
+        if len(removed) == _STEP_REMOVALS:
+            return False
+        # a deletion only marks the words; merging the parts of the index drops them
+        connection.execute("INSERT INTO history_words (history_words) VALUES ('optimize')")
+    return True
+
+
 def index_step(connection: sqlite3.Connection) -> bool:
-    """Index the next events, a bounded number of them; tell whether that was all."""
+    """Bring the index some way to where the events are, in bounded time; tell whether it is there."""
+    return purge_step(connection) and _add_step(connection)
+
+
+def _add_step(connection: sqlite3.Connection) -> bool:
     with transaction(connection):
         count = used = last = 0
         rows: list[tuple[int, str, str]] = []

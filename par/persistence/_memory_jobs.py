@@ -13,7 +13,7 @@ from par.memory import Memory
 from par.persistence._memory_words import fts5_query, owner_token, terms, words
 from par.persistence._sqlite_write import transaction
 
-__all__ = ["MOST_MEMORIES", "Place", "forget", "purge", "recall", "remember"]
+__all__ = ["MOST_MEMORIES", "Place", "forget", "recall", "remember"]
 
 MOST_MEMORIES: Final = 10_000
 """How much one owner may have: a model that remembers all it sees must not fill the disk."""
@@ -40,7 +40,7 @@ _RECALL: Final = f"""
     SELECT {_COLUMNS} FROM found JOIN memory ON memory.number = found.number
     WHERE {_MINE} ORDER BY found.score, memory.at DESC, memory.number DESC LIMIT :limit
 """  # noqa: S608 # no value is in it
-_FORGET: Final = f"DELETE FROM memory WHERE {_MINE} AND id = :id"  # noqa: S608 # no value is in it
+_FIND: Final = f"SELECT number FROM memory WHERE {_MINE} AND id = :id"  # noqa: S608 # no value is in it
 
 
 @attrs.frozen
@@ -108,16 +108,10 @@ def _memory(row: tuple[bytes, ...]) -> Memory:
 def forget(connection: sqlite3.Connection, place: Place, id_: str) -> bool:
     """Remove a memory and every trace of its words; tell whether it was there."""
     with transaction(connection):
-        gone = connection.execute(_FORGET, {"scope": place.scope, "owner": place.owner, "id": id_}).rowcount
-        if gone:
+        found = connection.execute(_FIND, {"scope": place.scope, "owner": place.owner, "id": id_}).fetchone()
+        if found:
+            connection.execute(_DROP_WORDS, found)
+            connection.execute("DELETE FROM memory WHERE number = ?", found)
+            # a deletion only marks the words; merging the parts of the index drops them
             connection.execute("INSERT INTO memory_words (memory_words) VALUES ('optimize')")
-    return bool(gone)
-
-
-def purge(connection: sqlite3.Connection) -> None:
-    """Take the words of removed events out of the index for good.
-
-    A deletion only marks them; merging the parts of the index drops them. Call it in the transaction that
-    redacted or expired events, after it has done so; it takes as long as rewriting the index.
-    """
-    connection.execute("INSERT INTO history_words (history_words) VALUES ('optimize')")
+    return found is not None

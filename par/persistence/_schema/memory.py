@@ -26,10 +26,6 @@ SQLITE: Final = (
     )
     """,
     "CREATE VIRTUAL TABLE memory_words USING fts5 (owner, words, tokenize = 'porter ascii')",
-    """
-    CREATE TRIGGER memory_is_forgotten AFTER DELETE ON memory
-    BEGIN DELETE FROM memory_words WHERE rowid = old.number; END
-    """,
     # up to which event the texts of sessions are in history_words, whose rowid is the event's position
     """
     CREATE TABLE history_indexed (
@@ -39,18 +35,24 @@ SQLITE: Final = (
     """,
     "INSERT INTO history_indexed (one, position) VALUES (1, 0)",
     "CREATE VIRTUAL TABLE history_words USING fts5 (owner, words, tokenize = 'porter ascii')",
-    # what leaves the audit leaves the index too
+    # what leaves the audit leaves the index too; not here and now, for a trigger may not touch a virtual table
     """
-    CREATE TRIGGER history_is_redacted AFTER UPDATE ON event WHEN new.body IS NULL
-    BEGIN DELETE FROM history_words WHERE rowid = old.position; END
+    CREATE TABLE history_removed (
+        position INTEGER PRIMARY KEY
+    )
+    """,
+    """
+    CREATE TRIGGER history_is_redacted AFTER UPDATE ON event
+    WHEN new.body IS NULL AND new.position <= (SELECT position FROM history_indexed)
+    BEGIN INSERT OR IGNORE INTO history_removed (position) VALUES (old.position); END
     """,
     """
     CREATE TRIGGER history_expires AFTER DELETE ON event
-    BEGIN DELETE FROM history_words WHERE rowid = old.position; END
+    WHEN old.position <= (SELECT position FROM history_indexed)
+    BEGIN INSERT OR IGNORE INTO history_removed (position) VALUES (old.position); END
     """,
 )
-"""Needs the table ``event`` of ``events.SQLITE_2``. A removed row stays readable in old parts of a full-text index until
-they are merged: see ``purge`` in ``par.persistence._memory_jobs``."""
+"""Needs the table ``event`` of ``events.SQLITE_2``."""
 
 POSTGRES: Final = (
     """
