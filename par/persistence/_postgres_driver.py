@@ -84,7 +84,7 @@ class Failure:
 
 _LOST: Final = frozenset({"57P01", "57P02", "57P03", "57P05"})
 _PASSING_CLASSES: Final = frozenset({"08"})
-_UNAVAILABLE_CLASSES: Final = frozenset({"08", "25", "28", "3D", "42", "53", "54", "55", "57", "58", "XX"})
+_UNAVAILABLE_CLASSES: Final = frozenset({"08", "25", "28", "3D", "42", "53", "55", "57", "58", "XX"})
 _UNDONE: Final = frozenset({"40001", "40P01", "55P03"})
 _DATA: Final = "22"
 """Errors of this class quote the value."""

@@ -20,10 +20,11 @@ from par.persistence._postgres_driver import (
     sqlstate_of,
 )
 
-__all__ = ["Job", "PgOptions", "PgPool", "open_pg_pool"]
+__all__ = ["Job", "OpenConnection", "PgOptions", "PgPool", "open_pg_pool"]
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Connection], Awaitable[T]]
+OpenConnection: TypeAlias = Callable[[], Awaitable[Connection]]
 
 _IDLE_S: Final = 300.0
 """An older idle connection is replaced: what lies between may have forgotten it without a word."""
@@ -47,30 +48,25 @@ def _positive(_: object, attribute: "attrs.Attribute[int]", value: object) -> No
         raise ValueError(f"{attribute.name} must be 1 or more, got {value!r}")
 
 
-def _scope(_: object, __: "attrs.Attribute[str]", value: str) -> None:
-    checked_scope(value)
-
-
 @attrs.frozen(kw_only=True)
 class PgOptions:
     """How a pool treats its database.
 
-    ``scope`` is the tenant for which row-level security shows rows. At most ``connections`` are open at once; they
-    are made when they are needed. ``statement_s`` ends a statement, on the server; ``connect_s`` ends one attempt to
-    connect; ``give_up_s`` is how long a job is tried again while the database is away, or refuses more connections.
+    At most ``connections`` are open at once; they are made when they are needed. ``connect_s`` ends one attempt to
+    connect; ``statement_s`` ends a statement, on the server; ``give_up_s`` is how long a job is tried again while the
+    database is away, or refuses more connections: a restart or a failover is over by then.
     """
 
-    scope: str = attrs.field(default="default", validator=_scope)
     connections: int = attrs.field(default=4, validator=_positive)
     connect_s: float = attrs.field(default=10.0, validator=_seconds)
     statement_s: float = attrs.field(default=30.0, validator=_seconds)
     give_up_s: float = attrs.field(default=30.0, validator=_seconds)
 
-    def settings(self) -> dict[str, str]:
-        """Return what a connection of this pool tells the server when it is made."""
+    def settings(self, scope: str) -> dict[str, str]:
+        """Return what a connection of a pool tells the server when it is made."""
         return {
             "application_name": "par",
-            "par.scope": self.scope,
+            "par.scope": scope,
             "search_path": "par, pg_temp",
             "timezone": "UTC",
             "statement_timeout": str(max(1, int(self.statement_s * 1000))),
@@ -82,7 +78,8 @@ class PgOptions:
 class _Connections:
     """The connections. Lives on the driver's event loop, where alone they may be touched."""
 
-    def __init__(self, driver: Driver, dsn: str, where: str, options: PgOptions) -> None:
+    def __init__(self, driver: Driver, dsn: str, where: str, scope: str, options: PgOptions) -> None:
+        self._scope = scope
         self._driver = driver
         self._dsn = dsn
         self._where = where
@@ -92,9 +89,9 @@ class _Connections:
         self._open: set[Connection] = set()
         self._closed = False
 
-    async def run(self, job: Job[T], again: bool) -> T:
+    async def run(self, job: Job[T], again: bool, give_up_s: float | None) -> T:
         forget_library()
-        give_up = anyio.current_time() + self._options.give_up_s
+        give_up = anyio.current_time() + (self._options.give_up_s if give_up_s is None else give_up_s)
         delay = _FIRST_DELAY_S
         while True:
             if self._closed:
@@ -130,7 +127,7 @@ class _Connections:
             self._dsn,
             timeout=options.connect_s,
             command_timeout=options.statement_s + _SLACK_S,
-            server_settings=options.settings(),
+            server_settings=options.settings(self._scope),
         )
 
     async def _use(self, connection: Connection, job: Job[T]) -> T:
@@ -175,21 +172,22 @@ class _Connections:
 class PgPool:
     """Runs jobs on the connections of a pool, from any task of the event loop that opened it."""
 
-    def __init__(self, host: Host, connections: _Connections, where: str, options: PgOptions) -> None:
+    def __init__(self, host: Host, connections: _Connections, where: str, scope: str) -> None:
         self._host = host
         self._connections = connections
         self.where = where
-        self.options = options
+        """The database, without the password: for messages."""
+        self.scope = scope
 
-    async def run(self, job: Job[T], *, again: bool = False) -> T:
+    async def run(self, job: Job[T], *, again: bool = False, give_up_s: float | None = None) -> T:
         """Return what ``job(connection)`` returns; the whole job has one connection to itself.
 
         The job runs on the driver's event loop, which is another thread's under trio: it may use the connection and
         its arguments, and nothing that belongs to the caller's event loop. It should be one statement or one
         transaction, and leave nothing behind on the connection (settings, listeners, session locks).
 
-        While the database is away, the job is tried again for ``give_up_s`` seconds as long as nothing can have
-        happened: no connection was to be had, or the server undid the transaction because of a conflict. ``again``
+        While the database is away, the job is tried again for ``give_up_s`` seconds (``None``: those of the pool) as
+        long as nothing can have happened: no connection was to be had, or the server undid the transaction because of a conflict. ``again``
         says that the job may also be repeated after the line was lost in its middle, as jobs that read may.
 
         Cancelling the caller cancels the job and closes its connection, so that nothing of it is left behind; a
@@ -200,11 +198,19 @@ class PgPool:
                 database, no more connections, a shutdown, a full disk, a statement that took too long.
             StoreError: for other errors of the database.
         """
-        return await self._host.call(self._connections.run, job, again)
+        return await self._host.call(self._connections.run, job, again, give_up_s)
 
-    async def connect(self) -> Connection:
-        """Open a connection beside the pool; who asks for it closes it, on the driver's event loop."""
-        return await self._host.call(self._connections.connect)
+    async def call(self, function: Callable[[OpenConnection], Awaitable[T]]) -> T:
+        """Return what ``function(connect)`` returns; it runs on the driver's event loop, as jobs do.
+
+        ``connect()`` opens a connection beside the pool, which the function's owner closes there.
+        """
+
+        async def run() -> T:
+            forget_library()
+            return await function(self._connections.connect)
+
+        return await self._host.call(run)
 
 
 async def _ping(connection: Connection) -> None:
@@ -212,8 +218,12 @@ async def _ping(connection: Connection) -> None:
 
 
 @asynccontextmanager
-async def open_pg_pool(dsn: str, options: PgOptions | None = None) -> AsyncGenerator[PgPool, None]:
+async def open_pg_pool(
+    dsn: str, options: PgOptions | None = None, *, scope: str = "default"
+) -> AsyncGenerator[PgPool, None]:
     """Open a pool and make its first connection; when the block has been left, all connections are closed.
+
+    ``scope`` is the tenant whose rows row-level security shows.
 
     ``dsn`` is a URI, ``postgresql://user:password@host:port/database``; what it leaves out comes from the variables
     and the password file that Postgres' own programs read, by way of the driver. The password is in no message.
@@ -221,18 +231,18 @@ async def open_pg_pool(dsn: str, options: PgOptions | None = None) -> AsyncGener
     Raises:
         MissingExtra: if asyncpg is not installed.
         StoreUnavailable: if the database cannot be reached; it is tried for ``give_up_s`` seconds where that can help.
-        ValueError: if ``dsn`` is no such URI.
+        ValueError: if ``dsn`` is no such URI, or ``scope`` no plain text of 1 to 200 characters.
     """
-    where, options = place_of(dsn), options or PgOptions()
+    where, scope, options = place_of(dsn), checked_scope(scope), options or PgOptions()
     driver = load_driver()
     async with open_host() as host:
 
         async def make() -> _Connections:  # noqa: ASYNC124 # the host calls what is async
             forget_library()
-            return _Connections(driver, dsn, where, options)  # on the driver's loop, where its semaphore belongs
+            return _Connections(driver, dsn, where, scope, options)  # on the driver's loop, where its semaphore belongs
 
         connections = await host.call(make)
-        pool = PgPool(host, connections, where, options)
+        pool = PgPool(host, connections, where, scope)
         try:
             await pool.run(_ping, again=True)
             yield pool

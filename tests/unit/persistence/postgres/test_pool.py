@@ -95,7 +95,7 @@ async def test_jobs_side_by_side_have_as_many_connections_as_there_may_be(dsn, c
 
 
 async def test_a_connection_knows_its_scope(dsn):
-    async with open_pg_pool(dsn, PgOptions(scope="it's 漢")) as pool:
+    async with open_pg_pool(dsn, scope="it's 漢") as pool:
         assert await pool.run(setting("par.scope")) == "it's 漢"
 
 
@@ -265,8 +265,6 @@ async def test_a_dsn_that_is_none_is_refused_and_not_shown(dsn):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"scope": ""},
-        {"scope": "a\x00b"},
         {"connections": 0},
         {"connections": True},
         {"connect_s": 0},
@@ -279,6 +277,13 @@ async def test_a_dsn_that_is_none_is_refused_and_not_shown(dsn):
 def test_options_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PgOptions(**wrong)
+
+
+@pytest.mark.parametrize("scope", ["", "a\x00b", "x" * 201])
+async def test_a_scope_that_cannot_be_is_refused(dsn, scope):
+    with pytest.raises(ValueError, match="scope"):
+        async with open_pg_pool(dsn, scope=scope):
+            pass
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(dsn):
