@@ -1,5 +1,6 @@
 """Get a page: one guarded request after the other until there is an answer."""
 
+import re
 import ssl
 from collections.abc import Mapping
 from typing import final
@@ -24,6 +25,9 @@ _RETRYABLE = frozenset({408, 425, 429})
 _NO_BODY = frozenset({204, 205})
 _EXPLAINING_BYTES = 2000
 _EXPLAINING_CHARACTERS = 300
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_OWN_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host", "te", "transfer-encoding"})
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -81,14 +85,16 @@ class WebClient:
         """Return the page at ``url``; ``headers`` are sent to its host alone, and not to where it redirects.
 
         Raises:
+            ValueError: for a header that is none, or that belongs to the client.
             ToolFailed: with a sentence for the model, if the URL is refused or there is no page; ``retryable`` if
                 the same call may succeed later.
         """
+        sent = _checked(headers)
         first = read_url(url)
         limit_s = self.policy.timeout_s
         try:
             with anyio.fail_after(limit_s):
-                return await self._followed(first, headers)
+                return await self._followed(first, sent)
         except TimeoutError:
             raise ToolFailed(f"{first.authority} took longer than {limit_s:g} s.", retryable=True) from None
 
@@ -110,9 +116,9 @@ class WebClient:
             target.host, target.port, self._resolve, allow_private=self.policy.allow_private
         )
         sent = {
-            "User-Agent": self.policy.user_agent,
-            "Accept": "text/html, application/xhtml+xml, application/json;q=0.9, text/*;q=0.8, */*;q=0.5",
-            "Accept-Encoding": ACCEPTED,
+            "user-agent": self.policy.user_agent,
+            "accept": "text/html, application/xhtml+xml, application/json;q=0.9, text/*;q=0.8, */*;q=0.5",
+            "accept-encoding": ACCEPTED,
             **headers,
         }
         for address in addresses:
@@ -154,6 +160,15 @@ class WebClient:
         body = await read_body(answer.chunks, coding, self.policy.max_bytes)
         text = await anyio.to_thread.run_sync(decoded, body.data, header)
         return WebPage(url=target.url, status=answer.status, content_type=media_type, text=text, cut=body.cut)
+
+
+def _checked(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            raise ValueError(f"{name!r} is no header that a caller may set")
+        if not _HEADER_VALUE.fullmatch(value):  # without the value, which may be a secret
+            raise ValueError(f"the header {name} must be ASCII text without ends of line")
+    return {name.lower(): value for name, value in headers.items()}
 
 
 async def _failure(target: Target, answer: Answer) -> ToolFailed:

@@ -66,7 +66,10 @@ async def answered(
         httpcore2.URL(
             scheme=target.scheme.encode(), host=str(address).encode(), port=target.port, target=target.path.encode()
         ),
-        headers={"Host": target.authority, **headers, "Connection": "close"},
+        headers=[
+            (name.encode("ascii"), value.encode("ascii"))
+            for name, value in {"Host": target.authority, **headers, "Connection": "close"}.items()
+        ],
         extensions=extensions,
     )
     pool = httpcore2.AsyncConnectionPool(ssl_context=tls, max_connections=1, http2=False, retries=0)
@@ -109,7 +112,7 @@ def _translated(target: Target) -> Generator[None, None, None]:
         yield
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
         raise
-    except httpcore2.ProtocolError as error:
+    except httpcore2.RemoteProtocolError as error:
         raise ToolFailed(f"{target.authority} broke the rules of HTTP or closed too early.") from error
     except (httpcore2.NetworkError, httpcore2.TimeoutException) as error:
         raise ToolFailed(f"The connection to {target.authority} failed.", retryable=True) from error

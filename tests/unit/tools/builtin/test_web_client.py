@@ -91,6 +91,33 @@ async def test_headers_of_the_caller_go_to_the_first_host_alone():
     assert [server.header("X-Key", which) for which in range(3)] == ["secret", "secret", None]
 
 
+async def test_a_header_of_the_caller_replaces_the_one_of_the_client():
+    async with serving(page()) as server:
+        await client_of(server).get(server.url(), headers={"ACCEPT": "text/csv", "User-agent": "me"})
+
+    assert server.heads[0].lower().count("accept:") == 1
+    assert (server.header("accept"), server.header("user-agent")) == ("text/csv", "me")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Host", "x"),
+        ("connection", "x"),
+        ("Accept-Encoding", "br"),
+        ("a b", "x"),
+        ("", "x"),
+        ("X", "a\r\nY: z"),
+        ("X", "é"),
+    ],
+)
+async def test_what_is_no_header_of_a_caller_is_refused_without_its_value(name, value):
+    with pytest.raises(ValueError, match="header") as caught:
+        await WebClient().get("http://a.test/", headers={name: value})
+
+    assert value == "x" or value not in str(caught.value)
+
+
 async def test_no_cookie_is_kept():
     answers = {"/a": page(status="302 Found", Location="/b", Set_Cookie="a=b"), "/b": page()}
     async with serving(answers) as server:
