@@ -29,8 +29,8 @@ KEY = b"a key for measurements"
 START = datetime(2025, 1, 31, 12, tzinfo=UTC)
 INSERT = """
     INSERT INTO event (
-        position, format, scope, session, seq, id, at, run, parent, step, kind, body, salt, body_hash, previous, hash
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        format, scope, session, seq, id, at, run, parent, step, kind, body, salt, body_hash, previous, hash
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -83,9 +83,8 @@ async def _rate(batch: int, times: int, durability: Durability) -> Rate:
             work = {"store": [], "keyed": [], "bare": []}
             for number in range(ROUNDS + 1):
                 for who, rounds in work.items():
-                    session = f"{who} {number}"
-                    batches = [envelopes(session, 1 + batch * index, batch) for index in range(times)]
-                    rounds.append([_rows(one, 1 + batch * (times * number + index)) for index, one in enumerate(batches)] if who == "bare" else batches)
+                    batches = [envelopes(f"{who} {number}", 1 + batch * index, batch) for index in range(times)]
+                    rounds.append([_rows(one) for one in batches] if who == "bare" else batches)
 
             async def run_store() -> None:
                 for one in work["store"].pop(0):
@@ -113,17 +112,20 @@ async def _rate(batch: int, times: int, durability: Durability) -> Rate:
     )
 
 
-def _rows(batch: Sequence[Envelope], first: int) -> list[tuple[object, ...]]:
+def _rows(batch: Sequence[Envelope]) -> list[tuple[object, ...]]:
     link = Linker().link
     return [
-        (position, 2, *(record := record_of(one, "default"))[:12], bytes(32), link(bytes(32), record.sealed))
-        for position, one in enumerate(batch, first)
+        (2, *record[:12], bytes(32), link(bytes(32), record.sealed))
+        for record in (record_of(one, "default") for one in batch)
     ]
 
 
 def table(rates: Sequence[Rate]) -> str:
     """Return the figures as lines of Markdown."""
-    lines = ["| durability | batch | store ev/s | with a key | bare driver ev/s | store : bare |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| durability | batch | store ev/s | with a key | bare driver ev/s | store : bare |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {one.durability} | {one.batch} | {one.store:,.0f} | {one.keyed:,.0f} | {one.bare:,.0f} | {one.ratio:.2f} |"
         for one in rates

@@ -36,8 +36,6 @@ from os import urandom
 from struct import Struct
 from typing import Final, NamedTuple, final
 
-import attrs
-
 from par import codec
 from par.errors import StoreError
 from par.events import Envelope, Redacted
@@ -57,6 +55,7 @@ __all__ = [
     "link_old",
     "numbered",
     "record_of",
+    "records_of",
     "seal",
     "seal_old",
 ]
@@ -83,8 +82,7 @@ _fixed = Struct(">qq32s7i").pack
 _lengths_old = Struct(">9q").pack
 
 
-@attrs.frozen
-class Tip:
+class Tip(NamedTuple):
     """The end of a session's chain: the number and the hash of its last record, and how that is hashed."""
 
     seq: int = 0
@@ -170,23 +168,22 @@ def body_hash_of(salt: bytes, body: bytes) -> bytes:
 
 
 def seal(seq: int, step: int, body_hash: bytes, texts: Sequence[bytes | None]) -> bytes:
-    """Return what is hashed after ``previous``; ``texts`` are scope, session, id, at, run, parent, kind."""
+    """Return what is hashed after ``previous``; ``texts`` are scope, session, id, at, run, parent, kind.
+
+    Raises:
+        TypeError: if one of them but parent is missing.
+    """
     scope, session, event_id, at, run, parent, kind = texts
     if scope is None or session is None or event_id is None or at is None or run is None or kind is None:
         raise TypeError("no field but parent may be missing")
+    if parent is None:
+        parent_len, parent = -1, b""
+    else:
+        parent_len = len(parent)
     fixed = _fixed(
-        seq,
-        step,
-        body_hash,
-        len(scope),
-        len(session),
-        len(event_id),
-        len(at),
-        len(run),
-        -1 if parent is None else len(parent),
-        len(kind),
+        seq, step, body_hash, len(scope), len(session), len(event_id), len(at), len(run), parent_len, len(kind)
     )
-    return b"".join((fixed, scope, session, event_id, at, run, parent or b"", kind))
+    return b"".join((fixed, scope, session, event_id, at, run, parent, kind))
 
 
 def seal_old(fields: Sequence[bytes | None]) -> bytes:
@@ -205,50 +202,64 @@ def numbered(record: Record, seq: int) -> Record:
     return record._replace(seq=seq, sealed=seq.to_bytes(8, "big") + record.sealed[8:])
 
 
+def records_of(envelopes: Sequence[Envelope], scope: str) -> tuple[Record, ...]:
+    """Turn envelopes into what is stored.
+
+    Raises:
+        StoreError: if one holds something that cannot be stored: what JSON cannot express, a number out of range, or
+            a name with half a surrogate pair.
+    """
+    salts = urandom(_SALT_BYTES * len(envelopes))  # one call for all: it costs as much as a hash
+    return tuple([
+        _record(envelope, _checked_seq(envelope), scope, salts[index * _SALT_BYTES : (index + 1) * _SALT_BYTES])
+        for index, envelope in enumerate(envelopes)
+    ])
+
+
 def record_of(envelope: Envelope, scope: str, *, unnumbered: bool = False) -> Record:
     """Turn an envelope into what is stored; ``unnumbered`` leaves its number to whoever writes it.
 
     Raises:
-        StoreError: if it holds something that cannot be stored: what JSON cannot express, or a name with half a
-            surrogate pair.
+        StoreError: as ``records_of`` does.
     """
-    if isinstance(envelope.event, Redacted):
-        raise StoreError(f"event {envelope.id!r} cannot be stored: it stands for one that was removed")
-    seq = 0 if unnumbered else envelope.seq
-    if not (unnumbered or 1 <= seq <= _MAX_NUMBER) or not 0 <= envelope.step <= _MAX_NUMBER:
-        raise StoreError(
-            f"event {envelope.id!r} cannot be stored: seq counts from 1 and step from 0, "
-            f"got {envelope.seq} and {envelope.step}"
-        )
-    parent = envelope.parent
-    try:
-        at, kind, body = codec.time_text(envelope.at), codec.tag_of(envelope.event), codec.dumps(envelope.event)
-        salt = urandom(_SALT_BYTES)
-        body_hash = sha256(salt + body.encode()).digest()
-        texts = (
-            scope.encode(),
-            envelope.session.encode(),
-            envelope.id.encode(),
-            at.encode(),
-            envelope.run.encode(),
-            None if parent is None else parent.encode(),
-            kind.encode(),
-        )
-        sealed = seal(seq, envelope.step, body_hash, texts)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise StoreError(f"event {envelope.seq} of session {envelope.session!r} cannot be stored: {error}") from error
-    return Record(
-        scope,
-        envelope.session,
-        seq,
-        envelope.id,
-        at,
-        envelope.run,
-        parent,
-        envelope.step,
-        kind,
-        body,
-        salt,
-        body_hash,
-        sealed,
+    seq = 0 if unnumbered else _checked_seq(envelope)
+    return _record(envelope, seq, scope, urandom(_SALT_BYTES))
+
+
+def _checked_seq(envelope: Envelope) -> int:
+    if 1 <= envelope.seq <= _MAX_NUMBER and 0 <= envelope.step <= _MAX_NUMBER:
+        return envelope.seq
+    raise StoreError(
+        f"event {envelope.id!r} cannot be stored: seq counts from 1 and step from 0, "
+        f"got {envelope.seq} and {envelope.step}"
     )
+
+
+def _record(envelope: Envelope, seq: int, scope: str, salt: bytes) -> Record:
+    event, session, run, parent = envelope.event, envelope.session, envelope.run, envelope.parent
+    if isinstance(event, Redacted):
+        raise StoreError(f"event {envelope.id!r} cannot be stored: it stands for one that was removed")
+    try:
+        at, kind, body = codec.time_text(envelope.at), codec.tag_of(event), codec.dumps(event)
+        body_hash = sha256(salt + body.encode()).digest()
+        together = f"{scope}{session}{envelope.id}{at}{run}{parent or ''}{kind}"
+        if together.isascii():  # then characters are bytes: eight encodings less
+            fixed = _fixed(
+                seq,
+                envelope.step,
+                body_hash,
+                len(scope),
+                len(session),
+                len(envelope.id),
+                len(at),
+                len(run),
+                -1 if parent is None else len(parent),
+                len(kind),
+            )
+            sealed = fixed + together.encode()
+        else:
+            texts = (scope, session, envelope.id, at, run, parent, kind)
+            sealed = seal(seq, envelope.step, body_hash, [None if text is None else text.encode() for text in texts])
+    except (TypeError, ValueError, OverflowError) as error:
+        raise StoreError(f"event {envelope.seq} of session {session!r} cannot be stored: {error}") from error
+    return Record(scope, session, seq, envelope.id, at, run, parent, envelope.step, kind, body, salt, body_hash, sealed)

@@ -13,7 +13,7 @@ import anyio.lowlevel
 from par._clock import Clock
 from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Verification
 from par.events import Envelope, Event
-from par.persistence._chain import Linker, checked_key, checked_scope, record_of
+from par.persistence._chain import Linker, checked_key, checked_scope, records_of
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
 from par.persistence._host import open_host
 from par.persistence._own_records import Scribe, refuse_own_session
@@ -88,7 +88,7 @@ class SqliteStore:
         if not envelopes:
             await anyio.lowlevel.checkpoint()
             return
-        item = tuple([record_of(envelope, self._scope) for envelope in envelopes])
+        item = records_of(envelopes, self._scope)
         refuse_own_session(item)
         await self._writer.wait(self._writer.put(item))
 
