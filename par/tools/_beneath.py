@@ -3,10 +3,11 @@
 import ctypes
 import errno
 import os
+import stat
 import sys
 from functools import cache
 
-__all__ = ["components", "has_openat2", "open_beneath"]
+__all__ = ["components", "has_openat2", "libc", "open_beneath", "open_without_links"]
 
 # openat2 came after the system call numbers of all architectures were unified, so it is 437 everywhere
 _OPENAT2 = 437
@@ -22,7 +23,8 @@ class _OpenHow(ctypes.Structure):
 
 
 @cache
-def _libc() -> ctypes.CDLL:
+def libc() -> ctypes.CDLL:
+    """Return the C library of this process, for the calls that Python does not offer."""
     return ctypes.CDLL(None, use_errno=True)
 
 
@@ -31,7 +33,7 @@ def _openat2(root: int, path: str, flags: int) -> int:
     name = os.fsencode(path)
     code = 0
     for _ in range(_AGAIN):
-        fd = _libc().syscall(
+        fd = libc().syscall(
             ctypes.c_long(_OPENAT2),
             ctypes.c_int(root),
             ctypes.c_char_p(name),
@@ -90,6 +92,50 @@ def open_beneath(root: int, path: str, flags: int, *, kernel: bool) -> tuple[int
             if error.errno not in (errno.ELOOP, errno.EAGAIN):
                 raise
     return _step_by_step(root, parts, flags)
+
+
+def open_without_links(root: int, parts: list[str], flags: int, *, kernel: bool) -> int:
+    """Open what ``parts`` name below the directory ``root``, and follow no link at all, as is fit for writing.
+
+    Without parts it is ``root``, opened anew. ``kernel`` says that openat2 may be used.
+
+    Raises:
+        OSError: ``ELOOP`` where a part is a link, and what ``open`` raises.
+    """
+    if kernel:
+        try:
+            return _openat2(root, "/".join(parts) or ".", flags)
+        except OSError as error:
+            if error.errno != errno.EAGAIN:
+                raise
+    held = root
+    try:
+        for count, part in enumerate(parts or ["."], start=1):
+            wanted = flags if count >= len(parts) else os.O_RDONLY | os.O_DIRECTORY
+            try:
+                fd = os.open(part, wanted | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=held)
+            except OSError as error:
+                raise _named(error, part, held, "/".join(parts[:count])) from None
+            if held != root:
+                os.close(held)
+            held = fd
+        return held
+    except OSError:
+        if held != root:
+            os.close(held)
+        raise
+
+
+def _named(error: OSError, part: str, parent: int, here: str) -> OSError:
+    """Return the error with the relative name; a link has several ways to say that it is one."""
+    if error.errno in (errno.ENOTDIR, errno.EMLINK, errno.ELOOP):
+        try:
+            mode = os.stat(part, dir_fd=parent, follow_symlinks=False).st_mode
+        except OSError:
+            mode = 0
+        if stat.S_ISLNK(mode):
+            return OSError(errno.ELOOP, os.strerror(errno.ELOOP), here)
+    return OSError(error.errno, error.strerror, here)
 
 
 def _step_by_step(root: int, parts: list[str], flags: int) -> tuple[int, str]:

@@ -14,9 +14,9 @@ from typing import final
 import attrs
 
 from par.errors import UsageError, WorkspaceNotFound
-from par.tools._beneath import has_openat2, open_beneath
+from par.tools._beneath import components, has_openat2, open_beneath, open_without_links
 
-__all__ = ["Opened", "Workspace", "check_platform"]
+__all__ = ["Opened", "Spot", "Workspace", "check_platform"]
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +26,56 @@ class Opened:
     fd: int
     name: str
     facts: os.stat_result
+
+
+@attrs.frozen(kw_only=True)
+class Spot:
+    """A name in an open folder: what is there is changed, or something is put there.
+
+    Everything is done with the folder's descriptor and a single name that is not followed, so it happens in this
+    folder, whatever becomes of the path to it.
+    """
+
+    fd: int
+    """The folder."""
+    leaf: str
+    """The name in it."""
+    name: str
+    """The whole name, relative to the workspace. No part of it was a link when the folder was opened."""
+    kernel: bool = True
+    """Whether openat2 and renameat2 may be used where they exist."""
+
+    def beside(self, leaf: str) -> "Spot":
+        """Return another name in the same folder."""
+        return attrs.evolve(self, leaf=leaf, name="/".join([*self.name.split("/")[:-1], leaf]))
+
+    def facts(self) -> os.stat_result | None:
+        """Return what is there, of a link the link itself; ``None`` if there is nothing."""
+        try:
+            return os.stat(self.leaf, dir_fd=self.fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open(self, flags: int) -> int:
+        """Open what is there without waiting, and no link; the caller closes the descriptor.
+
+        Raises:
+            OSError: ``ELOOP`` for a link, and what ``open`` raises.
+        """
+        return open_without_links(self.fd, [self.leaf], flags | os.O_NONBLOCK | os.O_NOCTTY, kernel=self.kernel)
+
+    @contextmanager
+    def inside(self, leaf: str = "") -> Generator["Spot", None, None]:
+        """Open the folder that is there, and give the name ``leaf`` in it for the time of the block.
+
+        Raises:
+            OSError: ``ELOOP`` for a link, ``ENOTDIR`` for a file, and what ``open`` raises.
+        """
+        fd = self.open(os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield Spot(fd=fd, leaf=leaf, name=f"{self.name}/{leaf}", kernel=self.kernel)
+        finally:
+            os.close(fd)
 
 
 def check_platform(platform: str) -> None:
@@ -155,6 +205,26 @@ class Workspace:
         """
         with self._open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY) as opened:
             yield opened
+
+    @contextmanager
+    def open_spot(self, path: str) -> Generator[Spot, None, None]:
+        """Open the folder that ``path`` stands in, to change what is there, for the time of the block.
+
+        No link is followed, neither in the way nor at the end. The folder is opened anew each time, so that its
+        descriptor can carry a lock.
+
+        Raises:
+            OSError: ``ELOOP`` for a link in the way, ``EINVAL`` for the workspace itself, and what ``open`` raises.
+        """
+        parts = components(path)
+        if not parts:
+            raise OSError(errno.EINVAL, "it is the workspace itself", path)
+        with self.root() as root:
+            fd = open_without_links(root, parts[:-1], os.O_RDONLY | os.O_DIRECTORY, kernel=self._kernel)
+        try:
+            yield Spot(fd=fd, leaf=parts[-1], name="/".join(parts), kernel=self._kernel)
+        finally:
+            os.close(fd)
 
     @contextmanager
     def _open(self, path: str, flags: int) -> Generator[Opened, None, None]:

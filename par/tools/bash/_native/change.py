@@ -1,0 +1,28 @@
+"""Which function runs which command that changes files."""
+
+from par.tools.bash._commands.leaves import Write
+from par.tools.bash._commands.writing import MakeDir, SetExecutable, Touch, WriteFile
+from par.tools.bash._native.room import Room
+from par.tools.bash._native.write_file import make_dir, make_executable, touch_file, write_file
+from par.tools.bash._run.output import Outcome
+
+__all__ = ["change"]
+
+
+def change(room: Room, command: Write) -> Outcome:
+    """Run a command that changes files, in a worker thread; the outcome's notes say what was written.
+
+    Nothing half-done is left behind when it fails or is cancelled.
+
+    Raises:
+        CommandRefused: why it cannot be done.
+    """
+    if isinstance(command, MakeDir):
+        return make_dir(room, command)
+    if isinstance(command, Touch):
+        return touch_file(room, command)
+    if isinstance(command, WriteFile):
+        return write_file(room, command)
+    if isinstance(command, SetExecutable):
+        return make_executable(room, command)
+    raise NotImplementedError(command.op)
