@@ -45,8 +45,9 @@ class _Inflater:
     def feed(self, data: bytes, most: int) -> tuple[bytes, bytes]:
         """Return at most so many bytes, and what of ``data`` waits for the next call."""
         if self._inner.eof:
-            if self._bits != _GZIP or not data.startswith(_GZIP_START):
-                return b"", b""  # what follows the end is padding
+            # what follows the end is padding, unless another member begins, be it with the last byte of a chunk
+            if self._bits != _GZIP or not data or not _GZIP_START.startswith(data[:2]):
+                return b"", b""
             self._inner = zlib.decompressobj(self._bits)
         try:
             made = self._inner.decompress(data, most)

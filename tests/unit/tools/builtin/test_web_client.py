@@ -329,6 +329,20 @@ async def test_a_compressed_body_is_read(coding, body):
     assert (got.text, got.cut) == ("hello" * 1000, False)
 
 
+@pytest.mark.parametrize("at", range(-3, 4))
+async def test_a_member_may_begin_anywhere_in_a_chunk(at):
+    first, second = gzip.compress(b"hello"), gzip.compress(b" again")
+    whole = first + second
+    cut = len(first) + at
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    chunks = [whole[:cut], whole[cut:]]
+    body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    async with serving(head + body + b"0\r\n\r\n") as server:
+        assert (await client_of(server).get(server.url())).text == "hello again"
+
+
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 async def test_a_bomb_is_cut_where_its_contents_reach_the_limit(coding):
     compress = gzip.compress if coding == "gzip" else zlib.compress
