@@ -19,7 +19,6 @@ from par.persistence._memory_words import (
     EXCERPT_CHARS,
     excerpt,
     fts5_query,
-    has_words,
     owner_token,
     owner_tokens,
     terms,
@@ -110,14 +109,17 @@ def _add_step(connection: sqlite3.Connection) -> bool:
     with transaction(connection):
         count = used = last = 0
         rows: list[tuple[int, str, str]] = []
+        owners: dict[tuple[bytes, bytes], str] = {}
         cursor = cast("list[tuple[int, bytes, bytes, bytes | None]]", connection.execute(_NEXT))
         for position, scope, session, body in cursor:
             count, last = count + 1, position
             if body is not None:
                 used += len(body)
-                said = " ".join([text[:_TEXT_CHARS] for _, text in _said(body)])
-                if has_words(said):
-                    rows.append((position, owner_tokens(_text(scope), _text(session)), words(said)))
+                said = words(" ".join([text[:_TEXT_CHARS] for _, text in _said(body)]))
+                if said:
+                    owner = owners.get((scope, session)) or owner_tokens(_text(scope), _text(session))
+                    owners[scope, session] = owner
+                    rows.append((position, owner, said))
             if used > _STEP_BYTES:
                 break
         connection.executemany(_ADD, rows)

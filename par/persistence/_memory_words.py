@@ -32,6 +32,7 @@ _MOST_TERMS: Final = 64
 _LEVELS: Final = 16
 
 _WORD: Final = re.compile("[^\\W_](?:[^\\W_]|[\u0300-\u036f])*")
+_ASCII_WORD: Final = re.compile("[a-z0-9]+")
 _MARKS: Final = re.compile("[\u0300-\u036f]+")
 # scripts that are written without spaces: Thai and Lao, Burmese, Khmer, Kana, Han
 _SPACELESS: Final = (
@@ -78,6 +79,8 @@ def has_words(text: str) -> bool:
 
 def words(text: str) -> str:
     """Return the tokens of a text for an index, in order, with spaces between them."""
+    if text.isascii():  # the same, ten times as fast
+        return " ".join([word[:_TOKEN_CHARS] for word in _ASCII_WORD.findall(text.lower())])
     return " ".join([_encoded(piece) for piece in _pieces_of(text)])
 
 

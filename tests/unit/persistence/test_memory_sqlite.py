@@ -17,7 +17,7 @@ from par.memory import MemoryBackend, MemoryStore
 from par.messages import Image, User
 from par.persistence import _memory_history, _memory_jobs, _memory_sqlite
 from par.persistence._memory_jobs import Place
-from par.persistence._memory_words import has_words
+from par.persistence._memory_words import has_words, owner_token
 from par.persistence._sqlite_file import open_writer
 from par.testing import ScriptedModel, say
 
@@ -74,7 +74,7 @@ async def test_what_is_none_of_its_words_finds_nothing_and_is_no_error(scene, qu
 
 async def test_the_best_match_comes_first_and_then_the_newest(scene):
     memory = scene.memory()
-    for text in ("plums", "plums once more", "pears", "pears and plums", "apples", "figs"):
+    for text in ("pears and plums", "plums", "plums once more", "pears", "apples", "figs"):
         await memory.remember(text)
     for text in ("tie one", "tie two"):
         await memory.remember(text)
@@ -497,6 +497,28 @@ async def test_what_was_redacted_is_not_found_and_leaves_the_index(scene):
     assert await found(scene.memory(), "secretword") == []
     assert b"secretword" not in await stored_blocks(scene, "history_words")
     assert len(await found(scene.memory(), "see")) == 1
+
+
+async def test_what_is_redacted_between_indexing_and_searching_is_not_found(scene):
+    await scene.said("ann/1", "my secretword", "I see")
+    await found(scene.memory(), "secretword")
+    await scene.store.redact("ann/1", seqs=[1], reason="asked", by="bo")
+
+    asked = _memory_history.Search(query="secretword see", limit=5, without_session=None)
+    hits = await scene.reader.run(_memory_history.search, Place("default", "ann"), asked)
+
+    assert [hit.excerpt for hit in hits] == ["I see"]
+
+
+async def test_an_index_that_mixes_scopes_up_opens_none_of_them(scene):
+    await scene.said("ann/1", "plums")
+    await found(scene.memory(), "plums")
+    tokens = f"{owner_token('two', '')} {owner_token('two', 'ann')} {owner_token('default', 'bo')}"
+    await scene.ask("UPDATE history_words SET owner = ?", tokens)
+
+    assert await found(scene.memory(None, "two"), "plums") == []
+    assert await found(scene.memory("ann", "two"), "plums") == []
+    assert await found(scene.memory("bo"), "plums") == []
 
 
 async def test_what_was_redacted_before_it_was_indexed_is_not_found(scene):

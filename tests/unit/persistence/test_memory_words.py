@@ -61,6 +61,11 @@ def test_the_terms_of_a_text_stand_in_its_words(text):
     assert all(f" {' '.join(term)} " in index for term in terms(text))
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_a_text_of_ascii_has_the_same_words_beside_another_letter(text):
+    assert f"{words(text)} {words('ж')}".strip() == words(f"{text} ж")
+
+
 @given(st.text(st.characters()))
 def test_a_text_has_terms_just_if_it_has_words(text):
     assert bool(terms(text)) == has_words(text) == bool(words(text))
