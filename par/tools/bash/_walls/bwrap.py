@@ -150,7 +150,7 @@ class BwrapWall:
         version = await self._says("--version")
         self._by_fd = "--ro-bind-fd" in await self._says("--help")
         degraded = _DEGRADED if self._by_fd else (*_DEGRADED, _BY_PATH)
-        promised = EVERYTHING
+        promised: tuple[str, ...] = EVERYTHING
         if self._filter is None:
             promised = tuple(attempt for attempt in EVERYTHING if attempt not in {"keys", "vsock"})
             degraded = (*degraded, _NO_FILTER)

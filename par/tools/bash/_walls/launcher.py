@@ -162,7 +162,7 @@ def try_to_become(settings: Settings, argv: list[str]) -> None:
     """Turn this process into the command, or end it."""
     try:
         become(settings, argv)
-    except BaseException as error:  # noqa: BLE001 # whatever it is, the command must not run
+    except Exception as error:  # noqa: BLE001 # whatever it is, the command must not run
         os.write(2, f"wall: the command cannot be started: {error}\n".encode(errors="replace"))
     finally:
         os._exit(126)

@@ -131,9 +131,9 @@ async def probed(name: str, wrap: Wrap, *, python: str, promised: Sequence[str],
 
 async def _try_out(scene: _Scene, wrap: Wrap, python: str, results: dict[str, str]) -> str:
     canary = str(Path(__file__).with_name("canary.py"))
-    victim_argv = (python, "-I", "-S", "-c", "import signal; signal.pause()")
+    victim_argv = (python, "-I", "-S", "-c", "import os; os.write(1, os.read(0, 1))")
     quiet = subprocess.DEVNULL
-    async with spawned(victim_argv, env={"TOKEN": scene.token}, stdin=quiet, stdout=quiet, stderr=quiet) as victim:
+    async with spawned(victim_argv, env={"TOKEN": scene.token}, stderr=quiet) as victim:
         spec = scene.spec()
         spec = attrs.evolve(spec, read_only=(*spec.read_only, canary))
         argv = (python, "-I", "-S", canary, *scene.facts(victim.pid))
@@ -149,11 +149,21 @@ async def _try_out(scene: _Scene, wrap: Wrap, python: str, results: dict[str, st
             return f"it does not start: {complaint.decode(errors='replace').strip() or 'it says nothing'}"
         if not ended:
             results["background"] = "open a process outlived the command"
-        if victim.returncode is not None:
+        if not await _answers(victim):
             results["signal"] = "open the signal arrived"
     if scene.heard():
         results["udp"] = "open the datagram arrived"
     return ""
+
+
+async def _answers(victim: anyio.abc.Process) -> bool:
+    if victim.stdin is None or victim.stdout is None:
+        raise RuntimeError("the process was started without pipes")
+    try:
+        await victim.stdin.send(b"x")
+        return await victim.stdout.receive(1) == b"x"
+    except (anyio.BrokenResourceError, anyio.EndOfStream):
+        return False
 
 
 async def _attend(process: anyio.abc.Process) -> tuple[bytes, bytes, bool]:

@@ -221,7 +221,7 @@ async def test_a_broken_pipe_ends_a_program_as_it_does_elsewhere(wall, place):
 
 
 @one_loop
-@every_wall
+@pytest.mark.parametrize("wall", ["landlock", "none"], indirect=True)
 async def test_the_command_gets_signals_that_par_has_blocked(wall, place):
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
     try:

@@ -32,7 +32,7 @@ def test_a_plain_spec_is_accepted():
         ({"home": "/w/ws/home"}, "home"),
         ({"home": "/w/tmp/home"}, "home"),
         ({"tmp": "/w/ws"}, "tmp"),
-        ({"tmp": "/w"}, "workspace may not lie in tmp"),
+        ({"tmp": "/w", "home": "/h"}, "workspace may not lie in tmp"),
         ({"read_only": ("/",)}, "read_only"),
         ({"read_only": ("/w/ws/.venv",)}, "read_only"),
         ({"read_only": ("/w/tmp/x",)}, "read_only"),
