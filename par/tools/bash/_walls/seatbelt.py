@@ -75,7 +75,7 @@ def _above(spec: WallSpec) -> tuple[str, ...]:
 
 def _quoted(path: str) -> str:
     # other than plain characters may be stored in another form than they are written in
-    if not path.isascii() or not path.isprintable() or any(sign in path for sign in '"\\^'):
+    if not path.isascii() or not path.isprintable() or any(sign in path for sign in '"\\^[]'):
         problem = "a folder's path has characters that a profile of sandbox-exec cannot hold safely"
         raise CommandRefused("wall_unfit", f"{problem}.", field="op", remedy="The host can use another folder.")
     return f'"{path}"'
