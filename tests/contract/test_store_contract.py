@@ -1,6 +1,7 @@
-"""What every store does. A store of one's own takes part by adding its factory to ``FACTORIES``."""
+"""What every store does. A store takes part by adding its factory to ``FACTORIES``."""
 
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -9,26 +10,39 @@ import anyio
 import pytest
 from unit.persistence.made import START, envelope, envelopes
 
-from par._store import Store
+from par._clock import Clock
 from par.errors import StoreError, StoreUnavailable
-from par.persistence import open_sqlite
+from par.persistence import AuditStore, Queue, open_sqlite
 
 pytestmark = pytest.mark.anyio
 
 
 class Factory(Protocol):
-    def __call__(self, folder: Path, /) -> AbstractAsyncContextManager[Store]: ...
+    """Opens the database that belongs to the folder, made at the first time, for one scope of it."""
+
+    def __call__(
+        self,
+        folder: Path,
+        /,
+        *,
+        scope: str = "default",
+        key: bytes | None = None,
+        queue: Queue | None = None,
+        clock: Clock | None = None,
+    ) -> AbstractAsyncContextManager[AuditStore]: ...
 
 
 FACTORIES: dict[str, Factory] = {
-    "sqlite-power": lambda folder: open_sqlite(folder / "audit.db"),
-    "sqlite-process": lambda folder: open_sqlite(folder / "audit.db", durability="process"),
+    "sqlite-power": lambda folder, **options: open_sqlite(folder / "audit.db", **options),
+    "sqlite-process": lambda folder, **options: open_sqlite(folder / "audit.db", durability="process", **options),
 }
+KEY = b"a key of 16 bytes or more"
+NOW = START + timedelta(days=30)
 
 
 @pytest.fixture(params=FACTORIES)
 def opened(request, tmp_path):
-    return lambda: FACTORIES[request.param](tmp_path)
+    return lambda **options: FACTORIES[request.param](tmp_path, **options)
 
 
 async def test_events_come_back_equal_and_in_order(opened):
