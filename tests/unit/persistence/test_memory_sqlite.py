@@ -552,6 +552,16 @@ async def test_what_has_expired_leaves_the_index_in_steps(scene, monkeypatch):
     assert b"grape" not in await stored_blocks(scene, "history_words")
 
 
+async def test_what_was_removed_while_the_index_caught_up_leaves_it_with_the_next_search(scene):
+    await scene.said("ann/1", "plums", "pears")
+    await found(scene.memory(), "plums")
+    await scene.ask("INSERT INTO history_removed (position) VALUES (1)")  # and no event after those that it knows
+
+    await found(scene.memory(), "plums")
+
+    assert await scene.ask("SELECT rowid FROM history_words") == [(2,)]
+
+
 async def test_what_expires_before_it_was_indexed_leaves_nothing_to_purge(scene):
     await scene.said("ann/1", "plums")
 

@@ -80,6 +80,7 @@ def test_scripts_without_spaces_are_looked_up_by_pairs():
 
 def test_a_very_long_query_and_a_very_long_word_are_cut():
     assert len(terms(" ".join(map(str, range(1000))))) == 64
+    assert len(terms("".join(map(chr, range(0x4E00, 0x4F00))))) == 64
     assert words("x" * 1000) == "x" * 64
 
 
