@@ -1,5 +1,6 @@
 """The argv of each git command, from values that are already checked and revisions that are object ids."""
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 import attrs
@@ -26,7 +27,7 @@ _FORMAT = {
 class Pathspecs:
     """How paths are told to git: each marked as literal, and what may not be read marked as excluded.
 
-    ``repository`` is where the repository lies in the workspace, ``cwd`` what paths are relative to.
+    ``repository`` is where the repository lies in the workspace, ``cwd`` the real name of what paths are relative to.
     """
 
     policy: Policy
@@ -42,7 +43,11 @@ class Pathspecs:
     def given(self, paths: tuple[str, ...] | None) -> tuple[str, ...]:
         """Return the marks of the paths of a command; none for all of the repository."""
         inner = [self.inside(path) for path in paths or ()]
-        return () if "" in inner else tuple(f":(top,literal){path}" for path in inner)
+        return () if "" in inner else self.marked(inner)
+
+    def marked(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the marks of paths that are relative to the repository."""
+        return tuple(f":(top,literal){name}" for name in names)
 
     def excluded(self) -> tuple[str, ...]:
         """Return the marks of what the policy keeps from being read, anywhere in the repository."""

@@ -6,13 +6,13 @@ cannot switch all of them off (filters have names of their own). So every key mu
 
 import os
 import re
-import shutil
 import stat
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import final
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeAlias, final
 
+import anyio
+import anyio.lowlevel
 import attrs
 
 from par.errors import CommandRefused
@@ -21,10 +21,9 @@ from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._run.clean import escape_name
 
-__all__ = ["GitGate", "Repository", "check_config", "open_repository", "private_index"]
+__all__ = ["Entries", "GitGate", "Repository", "check_config", "layout_refused", "open_repository"]
 
 _MAX_CONFIG = 256 * 1024
-_MAX_INDEX = 256 * 1024 * 1024
 _FLAT = frozenset([
     "core.filemode",
     "core.logallrefupdates",
@@ -66,37 +65,58 @@ _NAMED = re.compile(
 # a link in one of these would let git read another repository, or anything else
 _FOLDERS = (".", "objects", "objects/pack", "objects/info", "info", "refs", "refs/heads", "logs")
 _ELSEWHERE = ("commondir", "objects/info/alternates", "objects/info/http-alternates")
+# what git reads last counts, and the second file would be read from where others can change it
+_OWN: Final = b"\n\n[extensions]\n\tworktreeConfig = false\n"
 _ADVICE = "The git commands are off in this repository until the user has changed that."
+
+
+Entries: TypeAlias = tuple[tuple[str, str], ...]
+"""Keys of a configuration with their values, in order."""
 
 
 @attrs.frozen(kw_only=True)
 class Repository:
-    """A repository inside the workspace: its folder, held open, and its name there."""
+    """A repository inside the workspace: its folder and its ``.git``, held open, and its name there."""
 
     fd: int
+    git_fd: int
     folder: str
     """Relative to the workspace, ``.`` for the workspace itself."""
-    configs: tuple[bytes, ...]
-    """What git will read as this repository's configuration."""
+    cwd: str
+    """The real name of the folder that the command named, relative to the workspace."""
+    config: bytes
+    """What git will read as this repository's configuration: these bytes, whatever the files say by then."""
 
 
 @final
 class GitGate:
-    """Remembers the configuration that was found harmless last, byte for byte.
+    """Remembers the configuration that was found harmless last, byte for byte, and lets one command write at a time.
 
     The files are read anew for each command; only the parsing by git is saved.
     """
 
     def __init__(self) -> None:
-        self._passed: tuple[bytes, ...] | None = None
+        self._passed: tuple[bytes, Entries] | None = None
+        # locks belong to an event loop, and a gate may outlive one
+        self._turns = anyio.lowlevel.RunVar[anyio.Lock]("par.tools.bash.git")
 
-    def knows(self, configs: tuple[bytes, ...]) -> bool:
-        """Tell whether exactly these were found harmless."""
-        return self._passed == configs
+    def entries(self, config: bytes) -> Entries | None:
+        """Return what stands in exactly this configuration, if it was found harmless."""
+        return self._passed[1] if self._passed is not None and self._passed[0] == config else None
 
-    def passed(self, configs: tuple[bytes, ...]) -> None:
-        """Remember them."""
-        self._passed = configs
+    def passed(self, config: bytes, entries: Entries) -> None:
+        """Remember it."""
+        self._passed = (config, entries)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait until no other command of this event loop writes, and keep others out for the time of the block."""
+        lock = self._turns.get(None)
+        if lock is None:
+            lock = anyio.Lock()
+            self._turns.set(lock)
+        async with lock:
+            yield
 
 
 @contextmanager
@@ -113,7 +133,8 @@ def open_repository(room: Room, cwd: str | None) -> Generator[Repository, None, 
             name = "/".join(parts[:count]) or "."
             with room.workspace.open_folder(name) as folder:
                 if _is_repository(folder):
-                    yield _checked(folder)
+                    with _checked(folder, cwd=start.name) as repository:
+                        yield repository
                     return
     except OSError as error:
         refuse_os_error(error, cwd or ".", "cwd")
@@ -129,49 +150,24 @@ def _is_repository(folder: Opened) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISDIR(facts.st_mode):
-        raise _layout(".git is a file or a link, which points somewhere else")
+        raise layout_refused(".git is a file or a link, which points somewhere else")
     return True
 
 
-def _checked(folder: Opened) -> Repository:
+@contextmanager
+def _checked(folder: Opened, *, cwd: str) -> Generator[Repository, None, None]:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     git = os.open(".git", flags, dir_fd=folder.fd)
     try:
         for name in _ELSEWHERE:
             if _size(git, name):
-                raise _layout(f".git/{name} points to another repository")
+                raise layout_refused(f".git/{name} points to another repository")
         for name in _FOLDERS:
             _no_links(git, name, flags)
-        configs = tuple(_read(git, name) for name in ("config", "config.worktree"))
+        config = _read(git, "config") + b"\n\n" + _read(git, "config.worktree") + _OWN
+        yield Repository(fd=folder.fd, git_fd=git, folder=folder.name, cwd=cwd, config=config)
     finally:
         os.close(git)
-    return Repository(fd=folder.fd, folder=folder.name, configs=configs)
-
-
-@contextmanager
-def private_index(repository: Repository) -> Generator[str, None, None]:
-    """Give the path of a copy of the index: ``git diff`` writes to the index that it reads, and we only read.
-
-    Raises:
-        CommandRefused: ``repo_layout_refused`` if it is no file, or larger than 256 MiB.
-    """
-    with tempfile.TemporaryDirectory(prefix="par-git-") as folder:
-        copy = f"{folder}/index"
-        try:
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(".git/index", flags, dir_fd=repository.fd)
-        except FileNotFoundError:
-            yield copy  # nothing was ever added; git takes an absent index for an empty one
-            return
-        except OSError:
-            raise _layout(".git/index cannot be read") from None
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MAX_INDEX:
-            os.close(fd)
-            raise _layout(f".git/index is no file, or has more than {_MAX_INDEX} bytes")
-        with os.fdopen(fd, "rb") as source, open(copy, "wb") as target:  # noqa: PTH123 # made of text above
-            shutil.copyfileobj(source, target)
-        yield copy
 
 
 def _size(git: int, name: str) -> int:
@@ -187,12 +183,12 @@ def _no_links(git: int, name: str, flags: int) -> None:
     except FileNotFoundError:
         return
     except NotADirectoryError:  # also how a link to a folder answers
-        raise _layout(f".git/{name} is not a folder") from None
+        raise layout_refused(f".git/{name} is not a folder") from None
     try:
         with os.scandir(fd) as entries:
             for entry in entries:
                 if entry.is_symlink():
-                    raise _layout(f".git/{name}/{escape_name(entry.name)} is a link")
+                    raise layout_refused(f".git/{name}/{escape_name(entry.name)} is a link")
     finally:
         os.close(fd)
 
@@ -206,26 +202,31 @@ def _read(git: int, name: str) -> bytes:
         facts = os.fstat(fd)
         data = os.read(fd, _MAX_CONFIG + 1) if stat.S_ISREG(facts.st_mode) else b"?"
         if len(data) > _MAX_CONFIG or not stat.S_ISREG(facts.st_mode):
-            raise _layout(f".git/{name} is too long, or not a file")
+            raise layout_refused(f".git/{name} is too long, or not a file")
         return data
     finally:
         os.close(fd)
 
 
-def _layout(problem: str) -> CommandRefused:
+def layout_refused(problem: str) -> CommandRefused:
+    """Return the refusal of a repository whose files are not as git makes them."""
     return CommandRefused("repo_layout_refused", f"{problem}.", field="cwd", remedy=_ADVICE)
 
 
-def check_config(listed: bytes, allowed: tuple[str, ...]) -> None:
+def check_config(listed: bytes, allowed: tuple[str, ...]) -> Entries:
     """Refuse a configuration, as ``git config --list -z`` writes it, that sets any key not known as harmless.
+
+    Returns the keys with their values.
 
     Raises:
         CommandRefused: ``repo_config_refused``, with the key.
     """
+    found: list[tuple[str, str]] = []
     for entry in listed.decode("utf-8", "replace").split("\0"):
         if not entry:
             continue
         key, _, value = entry.partition("\n")
+        found.append((key, value))
         if key in _FLAT or _NAMED.fullmatch(key) or key in allowed:
             continue
         if key == "core.repositoryformatversion" and value in {"0", "1"}:
@@ -239,3 +240,8 @@ def check_config(listed: bytes, allowed: tuple[str, ...]) -> None:
             field="cwd",
             remedy=f"{_ADVICE} Ask the user to run  git config --unset {shown}  or to allow the key in the policy.",
         )
+    if not found or found[-1] != ("extensions.worktreeconfig", "false"):
+        raise CommandRefused(
+            "repo_config_refused", "its configuration does not end where it should.", field="cwd", remedy=_ADVICE
+        )
+    return tuple(found)

@@ -1,175 +1,115 @@
-"""The git commands: the gate, then the revisions, then one run with object ids only."""
+"""The git commands: the gate, then a view that nobody else changes, then runs with object ids only."""
 
-import re
-from contextlib import AbstractContextManager, ExitStack
-from typing import TypeVar
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
+from typing import Final, TypeAlias, TypeVar
 
 import anyio.to_thread
-import attrs
 
-from par.errors import CommandRefused
+from par.tools.bash._commands.git_history import GitBlame, GitLsFiles, GitRefs, GitRevParse
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
-from par.tools.bash._commands.refusals import quote
-from par.tools.bash._git.argv import Pathspecs, diff_argv, log_argv, planned, show_argv, status_argv
-from par.tools.bash._git.gate import GitGate, Repository, check_config, open_repository, private_index
-from par.tools.bash._git.prefix import GIT_ENV, GIT_PREFIX
+from par.tools.bash._commands.git_writing import (
+    GitAdd,
+    GitApply,
+    GitBranch,
+    GitCommit,
+    GitReset,
+    GitRestore,
+    GitStash,
+    GitSwitch,
+)
+from par.tools.bash._commands.leaves import GitRead, GitWrite
+from par.tools.bash._git import history, moving, staging
+from par.tools.bash._git.gate import GitGate, Repository, check_config, open_repository
+from par.tools.bash._git.patch import apply
+from par.tools.bash._git.process import Git, list_config
+from par.tools.bash._git.reading import read
+from par.tools.bash._git.stash import stash
+from par.tools.bash._git.view import IndexUse, View, open_view
 from par.tools.bash._native.room import Room
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.programs import find_program
-from par.tools.bash._run.runner import Exited, Job, Launcher, run_process
-from par.tools.bash._run.verify import verify
-
-T = TypeVar("T")
+from par.tools.bash._run.runner import Launcher
 
 __all__ = ["GitCommand", "git"]
 
-GitCommand = GitStatus | GitDiff | GitLog | GitShow
-_OID = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
-_ENTRY = re.compile(rb"([0-7]{6}) (blob|tree|commit) ([0-9a-f]{40}|[0-9a-f]{64})\t")
-_CONFIG = ("config", "--file", "-", "--no-includes", "--list", "-z")
-
-
-@attrs.frozen(kw_only=True)
-class _Git:
-    """Runs git in one repository."""
-
-    room: Room
-    program: str
-    launcher: Launcher
-    repository: Repository
-    argvs: list[tuple[str, ...]] = attrs.field(factory=list[tuple[str, ...]])
-
-    async def run(self, *arguments: str, stdin: bytes | None = None, index: str | None = None) -> Exited:
-        argv = (self.program, *(() if stdin is not None else GIT_PREFIX), *arguments)
-        verify(argv, program=self.program)
-        self.argvs.append(argv)
-        env = dict(GIT_ENV)
-        if stdin is not None:
-            env["GIT_DIR"] = "/dev/null"  # or git would look at the repository for this too
-        if index is not None:
-            env["GIT_INDEX_FILE"] = index
-        job = Job(
-            argv=argv,
-            folder=self.repository.fd,
-            env=env,
-            cpu_s=self.room.policy.cpu_s,
-            max_bytes=self.room.policy.max_output_bytes,
-            max_lines=self.room.policy.max_output_lines,
-            stdin=stdin,
-        )
-        return await run_process(job, self.launcher)
-
-    async def resolve(self, revision: str) -> str:
-        ended = await self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        found = _OID.fullmatch(ended.stdout.head)
-        if ended.exit_code == 0 and found is not None:
-            return found[1].decode()
-        remedy = (
-            "See git_log with all: true for what there is." if revision != "HEAD" else "There may be no commit yet."
-        )
-        raise CommandRefused("bad_rev", f"{quote(revision)} names no commit.", field="rev", remedy=remedy)
+T = TypeVar("T")
+GitCommand: TypeAlias = GitRead | GitWrite
+_WRITES: Final = (GitAdd, GitCommit, GitRestore, GitSwitch, GitBranch, GitStash, GitReset, GitApply)
 
 
 async def git(room: Room, command: GitCommand, launcher: Launcher, gate: GitGate) -> Outcome:
-    """Run a git command in the repository that ``cwd`` lies in.
+    """Run a git command in the repository that ``cwd`` lies in. Of those that write, one runs at a time.
 
     Raises:
-        CommandRefused: for a repository that may not be used, an unknown revision or path, a denied file.
+        CommandRefused: for a repository that may not be used, an unknown revision or path, a denied file, and
+            for what git refuses.
     """
     program = find_program("git", room.policy)
-    stack = ExitStack()
-    try:
-        with stack:
-            opening = open_repository(room, command.cwd)
-            repository = await anyio.to_thread.run_sync(_entered, stack, opening)
-            runner = _Git(room=room, program=program, launcher=launcher, repository=repository)
-            await _pass(runner, gate)
+    use = _index_use(command)
+    async with AsyncExitStack() as turns:
+        if isinstance(command, _WRITES):
+            await turns.enter_async_context(gate.turn())
+        stack = ExitStack()
+        try:
+            repository, view = await anyio.to_thread.run_sync(_opened, stack, room, command.cwd, use)
+            entries = gate.entries(repository.config)
+            if entries is None:
+                listed = await list_config(program, room, repository, launcher)
+                entries = check_config(listed, room.policy.git_keys)
+                gate.passed(repository.config, entries)
+            runner = Git(
+                room=room, program=program, launcher=launcher, repository=repository, view=view, entries=entries
+            )
             return await _run(runner, command)
-    finally:
-        stack.close()
+        finally:
+            stack.close()
+
+
+def _opened(stack: ExitStack, room: Room, cwd: str | None, use: IndexUse) -> tuple[Repository, View]:
+    repository = _entered(stack, open_repository(room, cwd))
+    return repository, _entered(stack, open_view(repository, use))
 
 
 def _entered(stack: ExitStack, opening: AbstractContextManager[T]) -> T:
     return stack.enter_context(opening)
 
 
-async def _pass(git: _Git, gate: GitGate) -> None:
-    configs = git.repository.configs
-    if gate.knows(configs):
-        return
-    for config in configs:
-        if not config.strip():
-            continue
-        listed = await git.run(*_CONFIG, stdin=config)
-        if listed.exit_code != 0 or listed.stdout.cut:
-            raise CommandRefused(
-                "repo_config_refused", "git cannot read this repository's configuration.", field="cwd",
-                remedy="Ask the user to look at .git/config.",
-            )  # fmt: skip
-        check_config(listed.stdout.head, git.room.policy.git_keys)
-    gate.passed(configs)
+def _index_use(command: GitCommand) -> IndexUse:
+    if isinstance(command, _WRITES):
+        return "locked"
+    # a diff writes to the index that it compares with
+    return "copy" if isinstance(command, GitDiff) and command.rev_to is None else "own"
 
 
-async def _run(git: _Git, command: GitCommand) -> Outcome:
-    policy, repository = git.room.policy, git.repository
-    paths = Pathspecs(policy=policy, repository=repository.folder, cwd=command.cwd or ".")
-    revs = {rev: await git.resolve(rev) for rev in planned(command)}
-    if isinstance(command, GitShow) and command.path is not None:
-        return await _blob(git, command, revs[command.rev], paths)
-    if isinstance(command, GitStatus):
-        arguments = status_argv(command, paths)
-    elif isinstance(command, GitDiff):
-        arguments = diff_argv(command, revs, paths)
-    elif isinstance(command, GitLog):
-        arguments = log_argv(command, revs, paths)
-    else:
-        arguments = show_argv(command, revs, paths)
-    if arguments[-1].startswith(":(top,exclude") and policy.denies_reading(repository.folder):
-        deny = policy.read_denied(repository.folder)
-        raise CommandRefused(deny.code, deny.reason, field="cwd", remedy=deny.remedy)
-    if not isinstance(command, GitDiff) or command.rev_to is not None:
-        return _outcome(git, await git.run(*arguments), command)
-    with ExitStack() as stack:
-        index = await anyio.to_thread.run_sync(_entered, stack, private_index(repository))
-        return _outcome(git, await git.run(*arguments, index=index), command)
+async def _run(runner: Git, command: GitCommand) -> Outcome:
+    if isinstance(command, (GitStatus, GitDiff, GitLog, GitShow)):
+        return await read(runner, command)
+    if isinstance(command, (GitBlame, GitRefs, GitLsFiles, GitRevParse)):
+        return await _look(runner, command)
+    if isinstance(command, (GitAdd, GitCommit)):
+        return await (staging.add(runner, command) if isinstance(command, GitAdd) else staging.commit(runner, command))
+    if isinstance(command, GitStash):
+        return await stash(runner, command)
+    if isinstance(command, GitApply):
+        return await apply(runner, command)
+    return await _move(runner, command)
 
 
-async def _blob(git: _Git, command: GitShow, oid: str, paths: Pathspecs) -> Outcome:
-    """Show a file as it was: looked up in the tree, so that git gets an object id and no path to interpret."""
-    name = paths.inside(command.path or "")
-    real = name if git.repository.folder == "." else f"{git.repository.folder}/{name}"
-    if git.room.policy.denies_reading(real):
-        deny = git.room.policy.read_denied(real)
-        raise CommandRefused(deny.code, deny.reason, field="path", remedy=deny.remedy)
-    listed = await git.run("ls-tree", "-z", "--full-tree", oid, "--", f":(top,literal){name}")
-    found = _ENTRY.match(listed.stdout.head)
-    if found is None:
-        problem = f"{quote(command.path or '')} is not in that commit."
-        raise CommandRefused(
-            "path_not_found", problem, field="path", remedy="git_show with output: stat lists what it changed."
-        )
-    if found[2] != b"blob":
-        problem = f"{quote(command.path or '')} is a folder or a submodule in that commit."
-        raise CommandRefused("not_regular_file", problem, field="path", remedy="Name a file in it.")
-    outcome = _outcome(git, await git.run("cat-file", "blob", found[3].decode()), command)
-    return (
-        attrs.evolve(outcome, notes=("This is a symbolic link; its target is shown.",))
-        if found[1] == b"120000"
-        else outcome
-    )
+async def _look(runner: Git, command: GitBlame | GitRefs | GitLsFiles | GitRevParse) -> Outcome:
+    if isinstance(command, GitBlame):
+        return await history.blame(runner, command)
+    if isinstance(command, GitRefs):
+        return await history.refs(runner, command)
+    if isinstance(command, GitLsFiles):
+        return await history.ls_files(runner, command)
+    return await history.rev_parse(runner, command)
 
 
-def _outcome(git: _Git, ended: Exited, command: GitCommand) -> Outcome:
-    notes: tuple[str, ...] = ()
-    if ended.exit_code == 0 and not ended.stdout.total:
-        notes = ("No differences.",) if isinstance(command, GitDiff) else ()
-    if ended.flooded:
-        notes = (*notes, "The output was so long that the command was ended.")
-    return Outcome(
-        stdout=ended.stdout,
-        stderr=ended.stderr,
-        exit_code=ended.exit_code,
-        signal=ended.signal,
-        notes=notes,
-        argv=tuple(git.argvs),
-    )
+async def _move(runner: Git, command: GitRestore | GitSwitch | GitBranch | GitReset) -> Outcome:
+    if isinstance(command, GitRestore):
+        return await moving.restore(runner, command)
+    if isinstance(command, GitSwitch):
+        return await moving.switch(runner, command)
+    if isinstance(command, GitBranch):
+        return await moving.branch(runner, command)
+    return await moving.reset(runner, command)

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["CLEAN_ENV", "GIT_ENV", "GIT_PREFIX"]
+__all__ = ["ALONE", "CLEAN_ENV", "GIT_ENV", "GIT_PREFIX"]
 
 _SETTINGS = (
     "core.hooksPath=/dev/null",
@@ -31,6 +31,10 @@ _SETTINGS = (
     "core.quotePath=false",
     "core.attributesFile=/dev/null",
     "core.excludesFile=/dev/null",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    "rerere.enabled=false",
+    "branch.autoSetupMerge=false",
 )
 
 # .git and the work tree are named relative to a folder that is held by descriptor: git does not search for them
@@ -71,3 +75,6 @@ GIT_ENV: Final = MappingProxyType({
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_PAGER": "cat",
 })
+
+ALONE: Final = MappingProxyType({"PATH": "/dev/null", "GIT_EXEC_PATH": "/dev/null"})
+"""Where git finds no git: it would start one in each submodule, which has a configuration of its own."""
