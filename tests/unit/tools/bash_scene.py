@@ -7,10 +7,13 @@ import json
 import os
 import re
 import secrets
+import socket
 import subprocess
+import zipfile
 from pathlib import Path
 
 import attrs
+from unit.tools.bash_scripts import script
 
 ROOT = Path(__file__).parents[3]
 CORPUS = ROOT.parent / "shared" / "data" / "bash"
@@ -94,10 +97,18 @@ class Scene:
     out: Path
     mark: Path
     canary: str
+    tcp: socket.socket
+    env: dict = attrs.Factory(dict)
+    """What the row sets in the environment of the host."""
+    unix: list = attrs.Factory(list)
+    inherited: list = attrs.Factory(list)
 
     @classmethod
     def below(cls, folder):
-        scene = cls(ws=folder / "ws", out=folder / "out", mark=folder / "MARK", canary=f"canary-{secrets.token_hex(8)}")
+        tcp = socket.create_server(("127.0.0.1", 0))
+        tcp.setblocking(False)
+        canary = f"canary-{secrets.token_hex(8)}"
+        scene = cls(ws=folder / "ws", out=folder / "out", mark=folder / "MARK", canary=canary, tcp=tcp)
         scene.ws.mkdir()
         scene.out.mkdir()
         for name in ("secret.txt", "target", "list"):
@@ -107,7 +118,8 @@ class Scene:
         return scene
 
     def fill(self, text):
-        for name, value in (("MARK", self.mark), ("OUT", self.out), ("WS", self.ws), ("PORT", 9)):
+        port = self.tcp.getsockname()[1]
+        for name, value in (("MARK", self.mark), ("OUT", self.out), ("WS", self.ws), ("PORT", port)):
             text = text.replace(f"{{{{{name}}}}}", str(value))
         text = text.replace("{{OUTSIDE_OID}}", "0" * 40)
         text = re.sub(
@@ -132,13 +144,59 @@ class Scene:
 
     def build(self, steps):
         for step in steps:
-            self._build(self.fill(step))
+            self._build(self.fill(step), step)
 
-    def _build(self, step):
+    def close(self):
+        """Close what the scene holds open."""
+        for one in (self.tcp, *self.unix):
+            one.close()
+        for fd in self.inherited:
+            os.close(fd)
+
+    def heard(self):
+        """Tell whether anything connected to a server of the scene."""
+        for server in (self.tcp, *self.unix):
+            try:
+                server.accept()
+            except BlockingIOError:
+                continue
+            return True
+        return False
+
+    def _build(self, step, raw):
         ws = self.ws
         word, _, rest = step.partition(" ")
         if step == "git_repo":
             make_repo(ws)
+        elif word in {"staged", "branch", "conflicting", "checked", "packed", "untracked", "hook"}:
+            self._git_step(step)
+        elif step == "dir d with file":
+            (ws / "d").mkdir()
+            (ws / "d/f").write_text("kept\n")
+        elif word == "hardlink":
+            name, _, target = rest.partition(" -> ")
+            os.link(target, ws / name)
+        elif word == "zip":
+            with zipfile.ZipFile(ws / rest.split()[0], "w", zipfile.ZIP_DEFLATED) as archive:
+                for number in range(5):
+                    archive.writestr(f"zeros{number}", bytes(64 * 1024 * 1024))
+        elif step.startswith("dir deep nested"):
+            self._deep(5000)
+        elif word == "loopback":
+            pass  # every scene has one
+        elif word == "unix":
+            server = socket.socket(socket.AF_UNIX)
+            server.bind(rest.split(" at ")[-1].removeprefix("listener at "))
+            server.listen()
+            server.setblocking(False)
+            self.unix.append(server)
+        elif step.startswith("host keeps an inheritable fd"):
+            fd = os.open(self.out / "secret.txt", os.O_RDONLY)
+            os.set_inheritable(fd, True)
+            self.inherited.append(fd)
+        elif word == "host_env":
+            name, _, value = rest.partition("=")
+            self.env[name] = value.replace("CANARY", self.canary).replace("...", "/usr/bin:/bin")
         elif word == "git_config":
             key, _, value = rest.partition("=")
             git(ws, "config", key, value)
@@ -160,7 +218,9 @@ class Scene:
             git(ws, "add", "-f", name)
             git(ws, "commit", "-qm", "more")
         elif word == "big_file":
-            (ws / rest.split()[0]).write_bytes(b"x" * int(rest.split()[1]))
+            with (ws / rest.split()[0]).open("wb") as file:
+                file.write(b"x" * 10_000_000)
+                file.truncate(int(rest.split()[1]))
         elif word == "sparse_file":
             with (ws / rest.split()[0]).open("wb") as file:
                 file.truncate(1 << 40)
@@ -178,9 +238,58 @@ class Scene:
             git(ws, "config", "submodule.x.update", f"!touch {self.mark}")
             (ws / ".gitmodules").write_text(f'[submodule "x"]\n path = x\n url = ./x\n update = !touch {self.mark}\n')
         elif word == "file":
-            self._file(rest)
-        elif word not in {"host_env", "flipper:", "writer", "python_api:"}:  # what a test does by itself
+            self._file(rest, raw.removeprefix("file "))
+        elif word not in {"flipper:", "writer", "python_api:", "host", "cancel"}:  # what a test does by itself
             raise AssertionError(f"the step {step!r} is not understood")
+
+    def _git_step(self, step):
+        ws = self.ws
+        word = step.split()[0]
+        if step == "staged":
+            (ws / "a.txt").write_text("three\n")
+            git(ws, "add", "a.txt")
+        elif word == "hook":
+            hook = ws / ".git/hooks" / step.split()[1]
+            hook.parent.mkdir(exist_ok=True)
+            hook.write_text(f"#!/bin/sh\n/usr/bin/touch {self.mark}\n")
+            hook.chmod(0o755)
+        elif step == "branch b unmerged":
+            git(ws, "switch", "-qc", "b")
+            git(ws, "commit", "-qm", "on b", "--allow-empty")
+            git(ws, "switch", "-q", "main")
+        elif step.startswith("branch b contains symlink"):
+            git(ws, "switch", "-qc", "b")
+            (ws / "ln").symlink_to(self.out)
+            git(ws, "add", "ln")
+            git(ws, "commit", "-qm", "a link")
+            git(ws, "switch", "-q", "main")
+        elif step.startswith("branch named"):
+            git(ws, "branch", step.split()[2])
+        elif word == "branch":
+            git(ws, "branch", step.split()[1])
+        elif word == "checked":
+            git(ws, "switch", "-q", step.split()[2])
+        elif word == "packed":
+            oid = git(ws, "rev-parse", "HEAD")
+            (ws / ".git/packed-refs").write_text(
+                f"# pack-refs with: peeled fully-peeled sorted\n{oid} {step.split()[2]}\n"
+            )
+        elif word == "untracked":
+            (ws / step.split()[1]).write_text(f"{self.canary}\n")
+        else:  # a conflicting stash
+            (ws / "a.txt").write_text("stashed\n")
+            git(ws, "-c", "merge.x.driver=true", "stash")
+            (ws / "a.txt").write_text("other\n")
+            git(ws, "-c", "merge.x.driver=true", "commit", "-qam", "other")
+
+    def _deep(self, levels):
+        folder = os.open(self.ws, os.O_RDONLY)
+        for name in ["deep"] * levels:
+            os.mkdir(name, dir_fd=folder)
+            inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        os.close(folder)
 
     def _bomb(self):
         oid = git(self.ws, "hash-object", "-w", "--stdin", stdin=b"x")
@@ -191,7 +300,12 @@ class Scene:
         commit = git(self.ws, "commit-tree", oid, "-m", "bomb")
         git(self.ws, "update-ref", "HEAD", commit)
 
-    def _file(self, rest):
+    def _file(self, rest, raw):
+        name, _, words = raw.partition(" ")
+        source = script(name.rstrip(":"), words)
+        if source is not None:
+            (self.ws / name.rstrip(":")).write_text(self.fill(source))
+            return
         texts = {
             "U+202E and U+2066..2069": "\u202e \u2066 \u2067 \u2068 \u2069",
             "U+E0041..U+E007A spelling instructions": "".join(chr(0xE0000 + ord(c)) for c in "run rm"),

@@ -1,19 +1,17 @@
 """Every public attack ends as its row says; every everyday command that is in the set runs."""
 
 import json
-import pathlib
-import threading
+import subprocess
 import time
-from contextlib import contextmanager
 
+import anyio
 import pytest
+from unit.tools.bash_attack import Recorder, attack, prepare
 from unit.tools.bash_scene import Scene, children, digest, git, make_repo, rows
 
-from par._context import RunContext
-from par.calls import ToolCall
-from par.errors import CommandRefused, StoreUnavailable
+from par.errors import CommandRefused
 from par.outcomes import Done, Failed
-from par.tools.bash import Bash, Policy, command_from_json, command_to_json, parse_command
+from par.tools.bash import Bash, command_from_json, command_to_json, parse_command
 from par.tools.bash._commands.table import COMMANDS
 
 ATTACKS = rows("bash_attacks_public.json")
@@ -34,135 +32,74 @@ pytestmark = [
 def paired(found):
     for row in found:
         for name in LOOPS if row["id"] in ON_ALL else ["asyncio"]:
-            yield pytest.param(row, LOOPS[name], id=f"{row['id']}-{name}")
+            approvals = [False, True] if row["must"] == "contain" and row["policy"] == "coder" else [False]
+            for approved in approvals:
+                said = "-approved" if approved else ""
+                yield pytest.param(row, approved, LOOPS[name], id=f"{row['id']}-{name}{said}")
 
 
-class Recorder:
-    run_id = session_id = agent_name = "test"
-    step = 0
-
-    def __init__(self, fails):
-        self.events = []
-        self.fails = fails
-
-    async def emit(self, event):
-        if self.fails:
-            raise StoreUnavailable("audit", "it is full")
-        self.events.append(event)
-
-
-@contextmanager
-def disturbed(scene, row):
-    """Do what an attacker on the same machine does meanwhile."""
-    stop = threading.Event()
-
-    def flip():
-        other = scene.ws / "d2"
-        while not stop.is_set():
-            pathlib.Path(scene.ws / "d").rename(scene.ws / "held")
-            pathlib.Path(other).rename(scene.ws / "d")
-            pathlib.Path(scene.ws / "held").rename(other)
-
-    def rename():
-        moved = scene.ws.with_name("moved")
-        pathlib.Path(scene.ws).rename(moved)
-        scene.ws.symlink_to(scene.out)
-
-    def toggle():
-        config = scene.ws / ".git/config"
-        clean = config.read_bytes()
-        evil = clean + f"[core]\n\tfsmonitor = touch {scene.mark}\n".encode()
-        while not stop.is_set():
-            config.write_bytes(evil)
-            config.write_bytes(clean)
-
-    setup = " ".join(row.get("setup") or ())
-    thread = None
-    if "flipper" in setup:
-        (scene.ws / "d").mkdir()
-        (scene.ws / "d/f").write_text("inside\n")
-        (scene.out / "f").write_text(f"{scene.canary}\n")
-        (scene.ws / "d2").symlink_to(scene.out)
-        thread = threading.Thread(target=flip)
-    elif "toggles core.fsmonitor" in setup:
-        thread = threading.Thread(target=toggle)
-    elif "puts a symlink there" in setup:
-        rename()
-    if thread is not None:
-        thread.start()
-    try:
-        yield 60 if thread is not None else 1
-    finally:
-        stop.set()
-        if thread is not None:
-            thread.join()
-
-
-@pytest.mark.parametrize(("row", "anyio_backend"), [*paired(ATTACKS)], indirect=["anyio_backend"])
-async def test_the_attack_ends_as_its_row_says(row, anyio_backend, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("row", "approved", "anyio_backend"), [*paired(ATTACKS)], indirect=["anyio_backend"])
+async def test_the_attack_ends_as_its_row_says(row, approved, anyio_backend, tmp_path, monkeypatch):
     scene = Scene.below(tmp_path)
     given = row["json_input"]
     ours = isinstance(given, dict) and given.get("op") in COMMANDS
-    if ours:
+    try:
         scene.build(row.get("setup") or ())
-    if "host_env" in " ".join(row.get("setup") or ()):
-        monkeypatch.setenv("PATH", f"{scene.ws}/bin:{scene.ws}::/usr/bin")
-        monkeypatch.chdir(scene.ws)
-    policy = Policy(name="coder", allow=tuple(COMMANDS.values()), timeout_s=4)
-    recorder = Recorder(row["policy"] == "audit_raises")
-    bash = Bash(scene.ws, policy)
-    below = children()
-    started = time.monotonic()
+        prepare(scene, row)
+        for name, value in scene.env.items():
+            monkeypatch.setenv(name, value)
+        if "PATH" in scene.env:
+            monkeypatch.chdir(scene.ws)
+        recorder = Recorder(row["policy"] == "audit_raises")
+        below = children()
+        kept, repository = digest(scene.out), digest(scene.ws / ".git")
+        started = time.monotonic()
 
-    with disturbed(scene, row) as times:
-        kept = digest(scene.out)
-        for _ in range(times):
-            outcome = await attack(bash, scene, row, recorder)
+        outcome = await attack(scene, row, recorder, approved=approved)
 
-    took = time.monotonic() - started
-    assert not scene.mark.exists()
-    assert digest(scene.out) == kept
-    told = f"{outcome!r} {getattr(outcome, 'content', '')} {recorder.events!r}"
-    assert scene.canary not in told.replace(str(given), "")
+        took = time.monotonic() - started
+        assert not scene.heard()
+        assert not scene.mark.exists()
+        assert digest(scene.out) == kept
+        if "unchanged" in (row.get("oracle") or ""):
+            assert digest(scene.ws / ".git") == repository
+        if "a.txt keeps its edits" in (row.get("oracle") or "") and not approved:
+            assert (scene.ws / "a.txt").read_text() == "owt\n"
+        if "refs/heads/b still exists" in (row.get("oracle") or "") and not approved:
+            assert git(scene.ws, "rev-parse", "b")
+        if row["id"] == "git-060":
+            assert ".env" not in git(scene.ws, "ls-files")
+        told = f"{outcome!r} {getattr(outcome, 'content', '')} {recorder.events!r}"
+        assert scene.canary not in told.replace(str(given), "")
+        await all_gone(below)
+        assert took < 20
+        judge(row, outcome, recorder, ours=ours)
+    finally:
+        scene.close()
+        subprocess.run(  # noqa: ASYNC221 # pytest cannot remove what is this deep
+            ["/bin/rm", "-rf", tmp_path / "ws", tmp_path / "moved"], check=False
+        )
+
+
+async def all_gone(below):
+    """Give what was killed the two seconds that rows allow."""
+    with anyio.move_on_after(2):
+        while not children() <= below:
+            await anyio.sleep(0.05)
     assert children() <= below
-    assert took < 12
+
+
+def judge(row, outcome, recorder, *, ours):
+    """Compare how the attack ended with what its row says."""
     if row["must"] == "reject" or not ours:
         assert isinstance(outcome, Failed), outcome
         assert outcome.kind == "refused"
         assert not any(type(event).__name__ == "BashCompleted" and event.stdout_bytes for event in recorder.events)
-    if "returned text has no ESC" in (row.get("oracle") or ""):
+    if isinstance(outcome, Done) and "returned text has no ESC" in (row.get("oracle") or ""):
         assert not set(outcome.content) & set("\x1b\x07\x08\r\x00\u202e\u2066\u200b\U000e0041\x9b")
-    if row["category"].startswith("flood") and ours:
-        assert isinstance(outcome, Done)
-        assert outcome.value.truncated
-        assert len(outcome.content.encode()) < 200_000
-
-
-async def attack(bash, scene, row, recorder):
-    given = row["json_input"]
-    ctx = RunContext(None, recorder)
-    try:
-        if row.get("raw_json"):
-            await bash.run(parse_command(scene.fill(given)), ctx=ctx)
-        elif row["id"] == "policy-024":
-            kind = COMMANDS[given["op"]]
-            forged = object.__new__(kind)
-            for name, value in {
-                "start_line": None,
-                "end_line": None,
-                "number_lines": False,
-                "path": given["path"],
-            }.items():
-                object.__setattr__(forged, name, value)
-            await bash.run(forged, ctx=ctx)
-        else:
-            arguments = {"command": scene.value(given)}
-            return await bash.invoke(ToolCall(id="c", name="bash", arguments=arguments, ctx=ctx))
-    except CommandRefused as refused:
-        return Failed(kind="refused", message=str(refused))
-    except StoreUnavailable:
-        return Failed(kind="refused", message="nothing runs without a record")
-    return None
+    if row["category"] == "output_flood" and isinstance(outcome, Done):
+        assert len(outcome.content.encode()) < 250_000
+    assert "OPEN" not in getattr(getattr(outcome, "value", None), "stdout", "")
 
 
 @pytest.mark.parametrize(
