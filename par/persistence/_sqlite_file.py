@@ -46,6 +46,7 @@ def open_writer(path: Path, durability: Durability, create: bool) -> sqlite3.Con
         connection.execute("PRAGMA trusted_schema = OFF")
         # before the migration: the pages that it frees hold what may have to leave the file one day
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("PRAGMA foreign_keys = ON")
         migrate(connection, path)
         _use_wal(connection, path)
         # NORMAL leaves a commit in the operating system's cache, which a killed process cannot take along

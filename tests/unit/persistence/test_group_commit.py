@@ -242,3 +242,168 @@ async def test_a_group_from_the_block_comes_out_as_it_is():
         await use()
 
     assert len(caught.value.exceptions) == 2
+
+
+class Away(Disk):
+    """A database that is away for some tries, and whose tries may have been half done."""
+
+    def __init__(self, tries):
+        super().__init__()
+        self.left = tries
+
+    async def write(self, batch):
+        results = await super().write(batch)
+        self.left -= 1
+        if self.left >= 0:
+            raise TryAgain("x", "it went away")
+        return results
+
+
+async def test_a_batch_is_tried_again_until_the_database_is_back_and_keeps_its_place():
+    disk = Away(tries=2)
+
+    async with open_group_commit(disk.write, "x", Queue()) as group:
+        first = group.put(item("a"))
+        await wait_all_tasks_blocked()
+        second = group.put(item("b"))
+        await group.wait(first)
+        await group.wait(second)
+
+    assert disk.commits == [["a"], ["a"], ["a"], ["b"]]
+
+
+async def test_a_database_that_stays_away_is_given_up_and_the_next_batch_tried():
+    disk = Away(tries=1)
+
+    async with open_group_commit(disk.write, "x", Queue(give_up_s=0.001)) as group:
+        with pytest.raises(StoreUnavailable, match="went away") as caught:
+            await save(group, item("a"))
+        await save(group, item("b"))
+
+    assert type(caught.value) is StoreUnavailable
+    assert disk.commits == [["a"], ["b"]]
+
+
+async def test_closing_gives_up_on_a_database_that_stays_away():
+    disk = Away(tries=10**9)
+
+    with anyio.fail_after(10):
+        async with open_group_commit(disk.write, "x", Queue(flush_s=0.01)) as group:
+            pending = group.put(item("a"))
+
+    assert isinstance(pending.error, StoreUnavailable)
+
+
+async def test_what_nobody_waits_for_is_taken_at_once_and_written():
+    disk = Disk(gate_open=False)
+
+    async with open_group_commit(disk.write, "x", Queue(limit=2)) as group:
+        taken = [await group.offer(item("a")), await group.offer(item("b"))]
+        disk.gate.set()
+
+    assert taken == [True, True]
+    assert [*chain(*disk.commits)] == ["a", "b"]
+
+
+async def test_a_full_queue_makes_who_offers_wait_for_room():
+    disk = Disk(gate_open=False)
+    taken = []
+
+    async with open_group_commit(disk.write, "x", Queue(limit=2)) as group, anyio.create_task_group() as tasks:
+
+        async def offer():
+            for name in "abc":
+                taken.append(await group.offer(item(name)))
+
+        tasks.start_soon(offer)
+        await wait_all_tasks_blocked()
+        before = len(taken)
+        disk.gate.set()
+
+    assert (before, taken, group.dropped) == (2, [True, True, True], 0)
+
+
+async def test_a_full_queue_drops_counts_and_tells_once_where_that_was_asked_for():
+    disk = Disk(gate_open=False)
+    told = []
+    queue = Queue(limit=2, when_full="drop", on_drop=lambda number, error: told.append((number, str(error))))
+
+    async with open_group_commit(disk.write, "x", queue) as group:
+        taken = [await group.offer(item(name, 2)) for name in "abcd"]
+        disk.gate.set()
+        await group.flush()
+        taken.append(await group.offer(item("e")))
+
+    assert taken == [True, False, False, False, True]
+    assert group.dropped == 6
+    assert told == [(2, "the store 'x' cannot be used: 2 events wait to be written already")]
+    assert [*chain(*disk.commits)] == ["a", "e"]
+
+
+async def test_what_could_not_be_written_though_nobody_waited_is_counted_and_told():
+    disk = Disk()
+    told = []
+
+    async with open_group_commit(
+        disk.write, "x", Queue(on_drop=lambda number, error: told.append((number, str(error))))
+    ) as group:
+        await group.offer(item("bad", 3))
+        await group.offer(item("good"))
+        await group.flush()
+
+    assert (group.dropped, told) == (3, [(3, "refused")])
+
+
+async def test_what_on_drop_raises_is_raised_at_the_end_and_stops_nothing():
+    disk = Disk()
+
+    def broken(number, error):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        async with open_group_commit(disk.write, "x", Queue(on_drop=broken)) as group:
+            await group.offer(item("bad"))
+            await group.flush()
+            await save(group, item("good"))
+
+    assert [*chain(*disk.commits)] == ["bad", "good"]
+
+
+async def test_a_flush_waits_for_all_that_is_queued():
+    disk = Disk(gate_open=False)
+    done = anyio.Event()
+
+    async with open_group_commit(disk.write, "x", Queue()) as group, anyio.create_task_group() as tasks:
+
+        async def flush():
+            await group.flush()
+            done.set()
+
+        await group.offer(item("a"))
+        await wait_all_tasks_blocked()
+        last = group.put(item("b"))
+        tasks.start_soon(flush)
+        await wait_all_tasks_blocked()
+        early = done.is_set()
+        disk.gate.set()
+        await done.wait()
+
+    assert not early
+    assert last.settled.is_set()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"limit": 0},
+        {"limit": True},
+        {"when_full": "explode"},
+        {"give_up_s": 0},
+        {"give_up_s": float("nan")},
+        {"flush_s": -1.0},
+        {"flush_s": True},
+    ],
+)
+def test_an_impossible_queue_is_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Queue(**options)
