@@ -1,7 +1,6 @@
 """Writing batches to Postgres: one statement each, as long as nobody else writes to the same sessions."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 from typing import Final, cast, final
 
 from par.errors import StoreError, StoreUnavailable
@@ -13,7 +12,7 @@ __all__ = ["Writer", "refuse_nul", "write_own"]
 
 _APPEND: Final = """
     SELECT append(
-        $1::date[], $2::smallint, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+        $1, $2::smallint, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
     )
 """
 _TIPS: Final = "SELECT session, seq, hash, format FROM tips($1)"
@@ -186,8 +185,7 @@ class Writer:
         if not plan.records:
             return
         months = {record.at[:7] for record in plan.records} - self._months
-        new = [date(int(month[:4]), int(month[5:]), 1) for month in sorted(months)]
-        await connection.fetchval(_APPEND, new, self._linker.format, self._notify, *plan.arguments())
+        await connection.fetchval(_APPEND, sorted(months), self._linker.format, self._notify, *plan.arguments())
         self._tips.update(plan.tips)
         self._months |= months
 

@@ -133,7 +133,8 @@ _PARTITION: Final = (
             RETURN false;
         END IF;
         PERFORM pg_advisory_xact_lock(x'50415232'::bigint);
-        IF to_regclass('par.' || name) IS NOT NULL THEN
+        -- not by name: waiting for this lock does not make the server forget that there was no such name
+        IF EXISTS (SELECT FROM pg_class WHERE relname = name AND relnamespace = 'par'::regnamespace) THEN
             RETURN false;
         END IF;
         EXECUTE format('CREATE TABLE %I (LIKE event INCLUDING CONSTRAINTS INCLUDING DEFAULTS)', name);
@@ -298,7 +299,7 @@ _WRITING: Final = (
     # visible in their order, the heads stand still, and two writers never wait for each other crosswise.
     """
     CREATE FUNCTION append(
-        months date[], style smallint, notify boolean,
+        months text[], style smallint, notify boolean,
         sessions text[], seqs bigint[], ids text[], ats text[], runs text[], parents text[], steps bigint[],
         kinds text[], bodies text[], salts bytea[], body_hashes bytea[], previouses bytea[], hashes bytea[],
         chains text[], old_seqs bigint[], old_hashes bytea[], lasts integer[]
@@ -313,7 +314,7 @@ _WRITING: Final = (
         IF mine IS NULL THEN
             RAISE EXCEPTION 'this login may not use the scope' USING ERRCODE = 'insufficient_privilege';
         END IF;
-        PERFORM make_partition(month) FROM unnest(months) AS month;
+        PERFORM make_partition((month || '-01')::date) FROM unnest(months) AS month;
         UPDATE ledger SET position = position + many WHERE scope = mine RETURNING position - many INTO base;
         IF NOT FOUND THEN
             INSERT INTO ledger AS old (scope, position) VALUES (mine, many)
