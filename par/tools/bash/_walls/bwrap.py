@@ -147,8 +147,11 @@ class BwrapWall:
         found = Capability(wall=self.name, available=False, restricts=_RESTRICTS)
         if self._bwrap is None or not await anyio.Path(self._bwrap).is_file():
             return attrs.evolve(found, why_not="bubblewrap (bwrap) is not installed where root alone can change it")
-        version = await self._says("--version")
-        self._by_fd = "--ro-bind-fd" in await self._says("--help")
+        try:
+            version = await self._says("--version")
+            self._by_fd = "--ro-bind-fd" in await self._says("--help")
+        except OSError as error:
+            return attrs.evolve(found, why_not=f"bubblewrap (bwrap) cannot be started ({error.strerror})")
         degraded = _DEGRADED if self._by_fd else (*_DEGRADED, _BY_PATH)
         promised: tuple[str, ...] = EVERYTHING
         if self._filter is None:

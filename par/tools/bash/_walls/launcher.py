@@ -192,7 +192,7 @@ def own_children() -> list[int]:
     except OSError:
         pass
     found: list[int] = []
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208
         try:
             with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                 parent = int(file.read().rsplit(b")", 1)[1].split()[1])

@@ -88,7 +88,9 @@ def test_the_way_to_a_folder_may_be_looked_at():
         assert f'(literal "{path}")' in rule
 
 
-@pytest.mark.parametrize("path", ['/Users/a"b', "/Users/a\\b", "/Users/a\nb", "/Users/\u00e4", "/Users/a^b", "/Users/a[b]"])
+@pytest.mark.parametrize(
+    "path", ['/Users/a"b', "/Users/a\\b", "/Users/a\nb", "/Users/\u00e4", "/Users/a^b", "/Users/a[b]"]
+)
 @pytest.mark.parametrize("field", ["workspace", "home", "tmp", "read_only"])
 def test_paths_that_could_mean_something_else_are_refused(field, path):
     with pytest.raises(CommandRefused, match="wall_unfit"):

@@ -123,6 +123,13 @@ async def test_bubblewrap_that_is_absent_is_not_available(place):
             pass
 
 
+async def test_bubblewrap_that_is_no_program_is_not_available(place):
+    known = await BwrapWall(bwrap=str(place.secret)).probe()
+
+    assert not known.available
+    assert "cannot be started" in known.why_not
+
+
 async def test_bubblewrap_that_does_not_work_is_not_available(place):
     program = place.folder / "bwrap"
     program.write_text("#!/bin/sh\necho 'bwrap: no permission to make namespaces' >&2; exit 1\n")
