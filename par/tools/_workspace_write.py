@@ -12,20 +12,32 @@ from time import monotonic
 
 from par.tools._workspace import Spot
 from par.tools._workspace_rename import rename_new
+from par.tools._workspace_tree import remove_tree
 
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["append", "create", "locked", "make_folder", "replace", "set_executable", "temporary_leaf", "touch"]
+__all__ = [
+    "add_file",
+    "append",
+    "create",
+    "locked",
+    "make_folder",
+    "replace",
+    "set_executable",
+    "temporary_folder",
+    "touch",
+]
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _PLAIN = 0o777
 """The bits of a mode that are kept: never set-uid, set-gid or sticky."""
+_SLACK = 8
 _LOCK_S = 10.0
 _LOOK_AGAIN_S = 0.005
 
 
-def temporary_leaf() -> str:
+def _temporary_leaf() -> str:
     """Return a name that nobody can foresee, for what is not finished yet."""
     return f".par-{secrets.token_hex(16)}.tmp"
 
@@ -107,7 +119,7 @@ def _same(now: os.stat_result | None, old: os.stat_result) -> bool:
 
 @contextmanager
 def _temporary(spot: Spot, mode: int) -> Generator[tuple[Spot, int], None, None]:
-    temporary = spot.beside(temporary_leaf())
+    temporary = spot.beside(_temporary_leaf())
     fd = os.open(temporary.leaf, _NEW | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=spot.fd)
     try:
         yield temporary, fd
@@ -121,6 +133,20 @@ def _fill(fd: int, data: Iterable[bytes]) -> int:
     size = sum(_writes(fd, data))
     os.fsync(fd)  # without it a crash could leave the new name with an empty file
     return size
+
+
+def add_file(spot: Spot, data: Iterable[bytes], *, mode: int = 0o666) -> int:
+    """Write a new file under its final name and return its size: for a folder that is itself not finished yet.
+
+    Raises:
+        FileExistsError: if something has the name.
+        OSError: what writing raises; a part of the file is left behind.
+    """
+    fd = os.open(spot.leaf, _NEW | os.O_NOFOLLOW | os.O_CLOEXEC, mode & _PLAIN, dir_fd=spot.fd)
+    try:
+        return sum(_writes(fd, data))
+    finally:
+        os.close(fd)
 
 
 def _writes(fd: int, data: Iterable[bytes]) -> Iterator[int]:
@@ -208,10 +234,28 @@ def set_executable(spot: Spot, *, executable: bool) -> bool:
     return mode != wanted
 
 
-def make_folder(spot: Spot) -> None:
-    """Make a folder.
+def make_folder(spot: Spot, *, mode: int = 0o777) -> None:
+    """Make a folder, in which its owner may work whatever ``mode`` says.
 
     Raises:
         FileExistsError: if something has the name.
     """
-    os.mkdir(spot.leaf, 0o777, dir_fd=spot.fd)
+    os.mkdir(spot.leaf, mode & _PLAIN | 0o700, dir_fd=spot.fd)
+
+
+@contextmanager
+def temporary_folder(spot: Spot) -> Generator[Spot, None, None]:
+    """Make a folder beside ``spot`` for the time of the block; it is removed with all that is in it unless it was renamed."""
+    temporary = spot.beside(_temporary_leaf())
+    make_folder(temporary)
+    try:
+        yield temporary
+    finally:
+        # it must not be cancelled, and what is in it is bounded by whoever filled it, who may have been stopped a
+        # little too deep
+        if temporary.facts() is not None:
+            remove_tree(temporary, _nothing, depth=-_SLACK)
+
+
+def _nothing(spot: Spot) -> None:
+    del spot

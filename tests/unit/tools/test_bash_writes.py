@@ -2,73 +2,21 @@
 
 import os
 import stat
+from pathlib import Path
 
 import anyio.to_thread
 import pytest
+from unit.tools.bash_writes import anyio_backend, do, everything, names, refused, room
 
 from par.errors import CommandRefused
-from par.tools.bash import (
-    Copy,
-    MakeDir,
-    Move,
-    Policy,
-    Remove,
-    SetExecutable,
-    Touch,
-    Workspace,
-    WriteFile,
-)
+from par.tools.bash import MakeDir, Policy, SetExecutable, Touch, Workspace, WriteFile
 from par.tools.bash._native.change import change
 from par.tools.bash._native.room import Room
 from par.tools.bash._native.write_file import save_output
 
+__all__ = ["anyio_backend", "do", "refused", "room"]
+
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend():
-    return "trio"  # these commands know nothing of loops; the tests of lifetimes run on all
-
-
-@pytest.fixture(params=[True, False], ids=["kernel", "steps"])
-def room(request, ws):
-    """A room, with the calls that only new kernels have and without."""
-    with Workspace(ws) as workspace:
-        workspace._kernel = workspace._kernel and request.param
-        yield Room(workspace=workspace, policy=Policy.coder())
-
-
-@pytest.fixture
-def do(room):
-    """Run a command and return its notes in one text."""
-
-    async def done(command):
-        outcome = await anyio.to_thread.run_sync(change, room, command)
-        return " ".join(outcome.notes)
-
-    return done
-
-
-@pytest.fixture
-def refused(do, ws):
-    """Run a command that must be refused, with nothing left behind, and return the refusal."""
-
-    async def done(command):
-        before = everything(ws)
-        with pytest.raises(CommandRefused) as raised:
-            await do(command)
-        assert everything(ws) == before
-        assert str(ws) not in str(raised.value)
-        return raised.value
-
-    return done
-
-
-def everything(folder):
-    return {
-        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
-        for path in folder.rglob("*")
-    }
 
 
 # --- make_dir, touch, write_file, set_executable ---------------------------------------------------------
@@ -140,7 +88,7 @@ async def test_what_cannot_be_written_is_refused(ws, refused, command, code):
     (ws / "shut").chmod(0o444)
 
     assert (await refused(command)).code == code
-    assert os.listdir(ws.parent / "elsewhere") == ["file"]
+    assert names(ws.parent / "elsewhere") == ["file"]
     assert (ws.parent / "elsewhere/file").read_text() == "outside"
 
 
@@ -156,7 +104,7 @@ def test_a_command_that_was_forged_with_a_protected_name_gets_no_further(ws, pat
         change(Room(workspace=workspace, policy=Policy.coder()), forged)
 
     assert raised.value.code == "protected_path"
-    assert not os.listdir(ws)
+    assert not names(ws)
 
 
 async def test_a_name_that_the_policy_protects_is_not_written(ws, do):
@@ -180,7 +128,7 @@ async def test_touch_makes_an_empty_file_or_sets_its_time(ws, do):
 async def test_write_file_creates(ws, do):
     assert await do(WriteFile(path="f", content="é\n")) == 'Wrote the new file "f": 3 bytes.'
     assert (ws / "f").read_text() == "é\n"
-    assert os.listdir(ws) == ["f"]
+    assert names(ws) == ["f"]
 
 
 async def test_write_file_overwrites_and_says_what_was_lost(ws, do):
@@ -230,7 +178,7 @@ async def test_overwriting_one_of_two_names_leaves_the_other(ws, do):
 async def test_odd_and_long_names_are_written(ws, do, name):
     await do(WriteFile(path=name, content="x"))
 
-    assert os.listdir(ws) == [name]
+    assert names(ws) == [name]
 
 
 async def test_set_executable_follows_who_may_read(ws, do):
@@ -284,11 +232,17 @@ async def test_output_is_appended(ws, room):
     assert (ws / "f").read_text() == "ab"
 
 
+def save_zeros(room, path, *, append):
+    with Path("/dev/zero").open("rb") as zeros:
+        return save_output(room, path, zeros.fileno(), append=append)
+
+
 @pytest.mark.parametrize("append", [True, False])
 async def test_output_without_end_is_not_saved(ws, room, append):
     (ws / "f").write_text("mine")
-    with open("/dev/zero", "rb") as zeros, pytest.raises(CommandRefused) as raised:
-        await anyio.to_thread.run_sync(lambda: save_output(room, "f" if append else "g", zeros.fileno(), append=append))
+
+    with pytest.raises(CommandRefused) as raised:
+        await anyio.to_thread.run_sync(lambda: save_zeros(room, "f" if append else "g", append=append))
 
     assert raised.value.code == "too_large"
     assert everything(ws) == {"f": (stat.S_IFREG | 0o644, b"mine")}

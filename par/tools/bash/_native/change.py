@@ -1,9 +1,11 @@
 """Which function runs which command that changes files."""
 
 from par.tools.bash._commands.leaves import Write
-from par.tools.bash._commands.writing import MakeDir, SetExecutable, Touch, WriteFile
+from par.tools.bash._commands.writing import Copy, MakeDir, Move, Remove, SetExecutable, Touch, WriteFile
 from par.tools.bash._native.room import Room
+from par.tools.bash._native.write_copy import copy
 from par.tools.bash._native.write_file import make_dir, make_executable, touch_file, write_file
+from par.tools.bash._native.write_move import move, remove
 from par.tools.bash._run.output import Outcome
 
 __all__ = ["change"]
@@ -25,4 +27,10 @@ def change(room: Room, command: Write) -> Outcome:
         return write_file(room, command)
     if isinstance(command, SetExecutable):
         return make_executable(room, command)
+    if isinstance(command, Copy):
+        return copy(room, command)
+    if isinstance(command, Move):
+        return move(room, command)
+    if isinstance(command, Remove):
+        return remove(room, command)
     raise NotImplementedError(command.op)

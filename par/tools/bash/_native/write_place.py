@@ -40,6 +40,7 @@ _TEXTS: Final = {
         "Use the real path, without links.",
     ),
     errno.EXDEV: ("other_device", "it lies on another file system.", "Copy it and remove the original."),
+    errno.E2BIG: ("too_large", "there is too much in it for one command.", "Take parts of it, one after the other."),
     errno.EMLINK: (
         "hard_link",
         "the file has more than one name, and the others would change with it.",
