@@ -165,10 +165,10 @@ class ChainCheck:
             self._declared.learn(fields[8])
 
     def _pass_over(self, through: int) -> None:
-        digest = self._removed.fronts.get(through)
-        if digest is not None:
-            self.expired += through - self.seq
-            self.seq, self._hash = through, digest
+        front = max((seq for seq in self._removed.fronts if self.seq < seq <= through), default=0)
+        if front:
+            self.expired += front - self.seq
+            self.seq, self._hash = front, self._removed.fronts[front]
 
     def _problem(self, seq: int, style: object, previous: object, digest: object, fields: list[object]) -> str | None:
         step = fields[6]
