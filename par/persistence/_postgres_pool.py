@@ -26,6 +26,7 @@ T = TypeVar("T")
 Job: TypeAlias = Callable[[Connection], Awaitable[T]]
 OpenConnection: TypeAlias = Callable[[], Awaitable[Connection]]
 
+_CLOSED: Final = "it has been closed"
 _IDLE_S: Final = 300.0
 """An older idle connection is replaced: what lies between may have forgotten it without a word."""
 _CLOSE_S: Final = 5.0
@@ -86,16 +87,38 @@ class _Connections:
         self._options = options
         self._room = anyio.Semaphore(options.connections)
         self._idle: list[tuple[Connection, float]] = []
-        self._open: set[Connection] = set()
         self._closed = False
+        self._running: set[anyio.CancelScope] = set()
+        self._ended = anyio.Event()
+
+    async def until_closed(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Return what the function returns; closing cancels it."""
+        forget_library()
+        if self._closed:
+            raise StoreUnavailable(self._where, _CLOSED)
+        results: list[T] = []
+        with anyio.CancelScope() as scope:
+            self._running.add(scope)
+            try:
+                results.append(await function())
+            finally:
+                self._running.discard(scope)
+                if self._closed and not self._running:
+                    self._ended.set()
+        if not results:
+            raise StoreUnavailable(self._where, _CLOSED)
+        return results[0]
 
     async def run(self, job: Job[T], again: bool, give_up_s: float | None) -> T:
-        forget_library()
+        async def tried() -> T:
+            return await self._tried(job, again, give_up_s)
+
+        return await self.until_closed(tried)
+
+    async def _tried(self, job: Job[T], again: bool, give_up_s: float | None) -> T:
         give_up = anyio.current_time() + (self._options.give_up_s if give_up_s is None else give_up_s)
         delay = _FIRST_DELAY_S
         while True:
-            if self._closed:
-                raise StoreUnavailable(self._where, "it has been closed")
             connection: Connection | None = None
             try:
                 async with self._room:
@@ -117,9 +140,7 @@ class _Connections:
             if not connection.is_closed() and anyio.current_time() - since < _IDLE_S:
                 return connection
             await self._end(connection)
-        connection = await self.connect()
-        self._open.add(connection)
-        return connection
+        return await self.connect()
 
     async def connect(self) -> Connection:
         options = self._options
@@ -156,16 +177,17 @@ class _Connections:
             return
         finally:
             connection.terminate()
-            self._open.discard(connection)
 
     async def aclose(self) -> None:
         forget_library()
         self._closed = True
+        for scope in tuple(self._running):
+            scope.cancel()
+        if self._running:
+            await self._ended.wait()
         idle, self._idle = self._idle, []
         for connection, _ in idle:
             await self._end(connection)
-        for connection in tuple(self._open):  # of jobs that nobody waits for any more
-            connection.terminate()
 
 
 @final
@@ -207,10 +229,9 @@ class PgPool:
         """
 
         async def run() -> T:
-            forget_library()
             return await function(self._connections.connect)
 
-        return await self._host.call(run)
+        return await self._host.call(self._connections.until_closed, run)
 
 
 async def _ping(connection: Connection) -> None:

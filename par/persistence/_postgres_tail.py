@@ -57,7 +57,8 @@ class Bell:
             self._rung = None
 
     async def _listen(self, connect: OpenConnection) -> None:
-        if self._connecting or (self._connection is not None and not self._connection.is_closed()):
+        alive = self._connection is not None and not self._connection.is_closed()
+        if self._connecting or alive or self._closed:
             return
         self._connecting = True
         connection: Connection | None = None
@@ -65,7 +66,8 @@ class Bell:
             connection = await connect()
             await connection.add_listener(self._channel, self._ring)
             connection.add_termination_listener(self._ring)
-            self._connection, connection = connection, None
+            if not self._closed:  # it may have been, meanwhile; then the connection ends below
+                self._connection, connection = connection, None
             self._ring()  # what was stored before it listened was not heard of
         except Exception as error:
             if failure_of(error, self._pool.where) is None:

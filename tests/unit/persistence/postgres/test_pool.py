@@ -191,6 +191,23 @@ async def test_a_closed_pool_takes_no_jobs(dsn):
         await pool.run(one)
 
 
+async def test_closing_ends_a_job_that_runs(dsn):
+    ended = []
+
+    async def use(pool):
+        with pytest.raises(StoreUnavailable, match="closed"):
+            await pool.run(sleeping(50))
+        ended.append(True)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            async with open_pg_pool(dsn) as pool:
+                tasks.start_soon(use, pool)
+                await pool.run(sleeping(0.05))
+
+    assert ended == [True]
+
+
 async def problem_at_opening(dsn):
     with pytest.raises(StoreUnavailable) as caught:
         async with open_pg_pool(dsn, SOON):
