@@ -6,7 +6,6 @@ from typing import cast, get_args
 
 import anyio.to_thread
 
-from par.errors import CommandRefused
 from par.tools.bash._commands.filters import Cut
 from par.tools.bash._commands.leaves import GitRead, GitWrite, Leaf, Run, Write
 from par.tools.bash._commands.looking import Diff, FileType, SystemInfo
@@ -14,6 +13,7 @@ from par.tools.bash._commands.pipeline import Pipeline
 from par.tools.bash._commands.reading import Grep
 from par.tools.bash._commands.table import Command
 from par.tools.bash._git.git import GitCommand, git
+from par.tools.bash._native.change import change
 from par.tools.bash._native.cut_chars import cut_chars
 from par.tools.bash._native.diff import diff
 from par.tools.bash._native.file_type import file_type
@@ -49,7 +49,7 @@ async def _leaf(work: Work, command: Leaf) -> Outcome:
     if isinstance(command, get_args(Run)):
         return await run_hosted(work, cast("Run", command))
     if isinstance(command, get_args(Write)):
-        raise CommandRefused("unavailable", "nothing is written yet.")
+        return await anyio.to_thread.run_sync(change, work.room, cast("Write", command))
     return await _read(work, command)
 
 

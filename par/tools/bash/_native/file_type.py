@@ -81,7 +81,7 @@ async def _kind(work: Work, planned: Planned | None, opened: Opened, path: str, 
     if not stat.S_ISREG(opened.facts.st_mode):
         raise CommandRefused("not_regular_file", f"{quote(path)} is neither a file nor a folder.", field=field)
     work.room.allow_reading(opened, field)
-    if planned is None:
+    if planned is None or not opened.facts.st_size:  # of an empty file the program says different things
         return guessed(await anyio.to_thread.run_sync(os.pread, opened.fd, _LOOKED_AT, 0))
     ended = await run_planned(work, planned, stdin=opened.fd)
     told = clean(ended.stdout.head).strip().replace("\n", " ")

@@ -83,7 +83,7 @@ async def program_filter(work: Work, command: ProgramFilter) -> Outcome:
         env = dict(CLEAN_ENV)
         if isinstance(command, Sort):
             # sort writes what it cannot hold to files: they go where nothing else is, and are removed with it
-            env["TMPDIR"] = await entered(stack, tempfile.TemporaryDirectory(prefix="par-sort-"))
+            env["TMPDIR"] = await entered(stack, _spill_folder())
         ended = await run_planned(work, planned, stdin=opened.fd, env=env)
     return _outcome(command, planned, ended)
 
@@ -111,6 +111,13 @@ async def run_planned(
             data_limit=_DATA_LIMIT,
         )
         return await run_process(job, work.launcher)
+
+
+@contextmanager
+def _spill_folder() -> Generator[str, None, None]:
+    # made where it is entered: one that is made before a cancelled await would stay behind
+    with tempfile.TemporaryDirectory(prefix="par-sort-") as folder:
+        yield folder
 
 
 @contextmanager

@@ -7,18 +7,24 @@ was cut.
 
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import TypeAlias, cast, get_args
 
+import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.filters import Cut
 from par.tools.bash._commands.leaves import Leaf
 from par.tools.bash._commands.pipeline import Pipeline
+from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.filter_argv import ProgramFilter
 from par.tools.bash._native.filters import entered, plan
 from par.tools.bash._native.flow import FLOW_BYTES, spooled
-from par.tools.bash._run.capture import HeadTail
+from par.tools.bash._native.room import Room
+from par.tools.bash._native.write_file import save_output
+from par.tools.bash._native.write_place import place
+from par.tools.bash._run.capture import Captured, HeadTail
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.work import Work
 
@@ -38,7 +44,7 @@ class _Passed:
 
 
 async def pipeline(work: Work, command: Pipeline, run_leaf: RunLeaf) -> Outcome:
-    """Run the stages and return what the last one came to, with the exit codes of all.
+    """Run the stages and return what the last one came to, with the exit codes of all; with ``save_to`` without output.
 
     A stage that fails does not stop the next ones, as in a shell.
 
@@ -47,6 +53,8 @@ async def pipeline(work: Work, command: Pipeline, run_leaf: RunLeaf) -> Outcome:
     """
     for number, stage in enumerate(command.stages[1:], start=1):
         _check(work, stage, number)
+    if command.save_to is not None and not command.append:
+        await anyio.to_thread.run_sync(_check_absent, work.room, command.save_to)
     passed = _Passed()
     errors = HeadTail(work.room.policy.max_output_bytes, work.room.policy.max_output_lines)
     stdin: int | None = None
@@ -54,18 +62,23 @@ async def pipeline(work: Work, command: Pipeline, run_leaf: RunLeaf) -> Outcome:
     outcome = Outcome()
     with ExitStack() as held:
         for number, stage in enumerate(command.stages):
-            room = work.room if number == last else work.room.flow()
+            flows = number < last or command.save_to is not None
+            room = work.room.flow() if flows else work.room
             outcome = await _stage(attrs.evolve(work, room=room, stdin=stdin), stage, number, run_leaf)
             held.close()  # what this stage has read is not needed any more
-            _note(passed, number, stage, outcome, flows=number < last)
-            merged = command.merge_stderr and number < last
+            _note(passed, number, stage, outcome, flows=flows)
+            merged = command.merge_stderr and flows
             if not merged:
                 for part in (outcome.stderr.head, outcome.stderr.tail):
                     errors.add(part)
-            if number < last:
+            if flows:
                 given = (outcome.stdout, outcome.stderr) if merged else (outcome.stdout,)
                 parts = [part for captured in given for part in (captured.head, captured.tail)]
                 stdin = await entered(held, spooled(*parts))
+        if command.save_to is not None and stdin is not None:
+            save = partial(save_output, work.room, command.save_to, stdin, append=command.append)
+            passed.notes.extend(await anyio.to_thread.run_sync(save))
+            outcome = attrs.evolve(outcome, stdout=Captured())
     return attrs.evolve(
         outcome,
         stderr=errors.captured(),
@@ -82,6 +95,15 @@ def _check(work: Work, stage: Leaf, number: int) -> None:
             plan(work.room, cast("ProgramFilter", stage))
         except CommandRefused as refused:
             raise _at(refused, number) from None
+
+
+def _check_absent(room: Room, path: str) -> None:
+    with place(room, path, "save_to") as spot:
+        if spot.facts() is not None:
+            remedy = "Choose another name, or send append: true."
+            raise CommandRefused(
+                "exists", f"{quote(path)}: something has this name already.", field="save_to", remedy=remedy
+            )
 
 
 async def _stage(work: Work, stage: Leaf, number: int, run_leaf: RunLeaf) -> Outcome:
@@ -102,7 +124,7 @@ def _note(passed: _Passed, number: int, stage: Leaf, outcome: Outcome, *, flows:
     passed.codes.append(f"{stage.op} {'stopped' if outcome.timed_out else ended}")
     passed.argvs.extend(outcome.argv)
     passed.timed_out = passed.timed_out or outcome.timed_out
-    place = f"Stage {number + 1}, {stage.op}: "
-    passed.notes.extend(place + note for note in outcome.notes)
+    label = f"Stage {number + 1}, {stage.op}: "
+    passed.notes.extend(label + note for note in outcome.notes)
     if flows and outcome.stdout.cut:
-        passed.notes.append(f"{place}not all of its output was passed on; {FLOW_BYTES} bytes are the most.")
+        passed.notes.append(f"{label}not all of its output was passed on; {FLOW_BYTES} bytes are the most.")
