@@ -3,6 +3,7 @@
 import gzip
 import ssl
 import time
+import tracemalloc
 import zlib
 
 import anyio
@@ -10,6 +11,7 @@ import pytest
 from unit.tools.builtin.web_server import client_of, names, page, serving
 
 from par.errors import ToolFailed
+from par.tools._web.body import read_body
 from par.tools.web import WebClient, WebPolicy
 
 pytestmark = pytest.mark.anyio
@@ -353,6 +355,24 @@ async def test_a_bomb_is_cut_where_its_contents_reach_the_limit(coding):
 
     assert (len(got.text), got.cut) == (300_000, True)
     assert time.process_time() - started < 1.0
+
+
+async def test_a_bomb_takes_no_more_memory_than_the_limit():
+    bomb = zlib.compress(b"a" * 50_000_000, 9)
+
+    async def chunks():
+        await anyio.lowlevel.checkpoint()
+        yield bomb
+
+    tracemalloc.start()
+    try:
+        body = await read_body(chunks(), "deflate", 300_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (len(body.data), body.cut) == (300_000, True)
+    assert peak < 3_000_000
 
 
 async def test_members_that_hold_nothing_count_by_what_they_weigh():

@@ -46,6 +46,7 @@ def text_of(html):
         ("<html><head><meta charset=x><link></head><body>a", "a"),
         ("a<p", "a"),
         ("a<p title='", "a"),
+        ("a<p title='>b", "a"),
         ("a<!-- b", "a"),
         ("a<script>b", "a"),
         ("<title>x</title>a", "a"),
