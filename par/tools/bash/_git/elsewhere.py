@@ -35,7 +35,7 @@ def remotes(entries: Entries) -> list[bytes]:
         found = _REMOTE.fullmatch(key)
         if found is not None:
             use = "push" if found[2] == "pushurl" else "fetch"
-            lines.append(f"{found[1]}\t{masked(value)} ({use})".encode("utf-8", "replace"))
+            lines.append(f"{found[1]}  {masked(value)} ({use})".encode("utf-8", "replace"))
     return lines
 
 
@@ -64,7 +64,7 @@ def worktrees(repository: Repository, workspace: str) -> list[bytes]:
 
 
 def _line(place: str, head: str) -> bytes:
-    return os.fsencode(f"{place}\t{head.removeprefix('ref: ').removeprefix('refs/heads/')}")
+    return os.fsencode(f"{place}  {head.removeprefix('ref: ').removeprefix('refs/heads/')}")
 
 
 def _text(folder: int, name: str) -> str:

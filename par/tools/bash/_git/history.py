@@ -108,7 +108,10 @@ async def rev_parse(git: Git, command: GitRevParse) -> Outcome:
         if ended.exit_code == 0 and not ended.stdout.head.strip():
             return git.told((), f"{quote(command.rev)} is a commit, and no branch or tag.")
     else:
-        ended = await git.run("merge-base", oid, await git.resolve(command.other or "", "other"))
+        other = await git.resolve(command.other or "", "other")
+        if other == oid:
+            return git.told([oid.encode()])
+        ended = await git.run("merge-base", oid, other)
         if ended.exit_code == 1:
             return git.told((), "The two have no commit in common.")
     if ended.exit_code != 0:

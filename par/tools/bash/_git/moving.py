@@ -73,6 +73,8 @@ async def _arriving(git: Git, oid: str | None) -> tuple[str, ...]:
     if oid is None:
         return ()
     head = await git.find("HEAD")
+    if head == oid:
+        return ()
     seen = ("-r", "--name-only", "-z")
     if head is None:
         return obeyed(git, await git.names("ls-tree", *seen, "--full-tree", oid, "--"))

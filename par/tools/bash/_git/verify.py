@@ -125,10 +125,10 @@ _RULES: Final = MappingProxyType({
         _Rule(fixed=("--quiet", "HEAD"), after="absent"),
         _Rule(fixed=("-m", "branch: renamed", "HEAD"), choices=f"refs/heads/{_BRANCH}", needs=".*", after="absent"),
     ),
-    "merge-base": (_Rule(oids=(1, 2), after="absent"),),
+    "merge-base": (_Rule(oids=(2, 2), after="absent"),),
     "diff-files": (_Rule(fixed=_NAMES),),
     "diff-index": (_Rule(fixed=_NAMES, oids=(1, 1)),),
-    "diff-tree": (_Rule(fixed=("-r", "--name-only", "-z", "--no-renames"), oids=(1, 2), after="nothing"),),
+    "diff-tree": (_Rule(fixed=("-r", "--name-only", "-z", "--no-renames"), oids=(2, 2), after="nothing"),),
     "update-index": (
         _Rule(fixed=("--add", "--remove", "--replace", "-z", "--stdin"), after="absent"),
         _Rule(fixed=("-q", "--unmerged", "--ignore-submodules", "--refresh"), after="absent"),
