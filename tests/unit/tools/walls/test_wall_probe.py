@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import attrs
 import pytest
-from unit.tools.walls.conftest import QUIET, attempt, build, collect, run, script
+from unit.tools.walls.conftest import QUIET, attempt, build, collect, run, script, tried
 
 from par._spawn import spawned
 from par.errors import CommandRefused, UsageError
@@ -307,9 +307,7 @@ def nobodys():
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_walls_stand_around_a_plain_user(kind, nobodys):
     place, python, become = nobodys
-    wall = kind(python=python)
-    if not (await wall.probe()).available:
-        pytest.skip("it is not available")
+    wall = await tried(kind(python=python))
     code = (
         "import os\ndone = [os.getuid()]\n"
         f"for path, mode in (('src/b.txt', 'a'), ('.git/config', 'a'), ({str(place.secret)!r}, 'r')):\n"
