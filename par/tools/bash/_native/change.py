@@ -2,6 +2,7 @@
 
 from par.tools.bash._commands.leaves import Write
 from par.tools.bash._commands.writing import Copy, MakeDir, Move, Remove, SetExecutable, Touch, WriteFile
+from par.tools.bash._native.archive import archive_extract
 from par.tools.bash._native.room import Room
 from par.tools.bash._native.write_copy import copy
 from par.tools.bash._native.write_file import make_dir, make_executable, touch_file, write_file
@@ -33,4 +34,4 @@ def change(room: Room, command: Write) -> Outcome:
         return move(room, command)
     if isinstance(command, Remove):
         return remove(room, command)
-    raise NotImplementedError(command.op)
+    return archive_extract(room, command)
