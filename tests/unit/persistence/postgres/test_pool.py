@@ -200,10 +200,9 @@ async def test_closing_ends_a_job_that_runs(dsn):
         ended.append(True)
 
     with anyio.fail_after(5):
-        async with anyio.create_task_group() as tasks:
-            async with open_pg_pool(dsn) as pool:
-                tasks.start_soon(use, pool)
-                await pool.run(sleeping(0.05))
+        async with anyio.create_task_group() as tasks, open_pg_pool(dsn) as pool:
+            tasks.start_soon(use, pool)
+            await pool.run(sleeping(0.05))
 
     assert ended == [True]
 
