@@ -9,7 +9,7 @@ import subprocess
 import anyio
 import pytest
 
-from par.tools.bash import Bash, FileType, Policy
+from par.tools.bash import Bash, DiskUsage, FileType, Policy
 from par.tools.bash._commands.table import COMMANDS
 from par.tools.bash._native.file_type import guessed
 
@@ -509,3 +509,12 @@ def test_the_system_diff_knows_the_options_that_are_used():
         ).returncode
         == 0
     )
+
+
+@pytest.mark.skipif(
+    not os.path.isdir("/dev/shm") or os.stat("/dev").st_dev == os.stat("/dev/shm").st_dev, reason="one file system"
+)
+async def test_disk_usage_stays_on_one_file_system():
+    output = await Bash("/dev").run(DiskUsage(summarize=True))
+
+    assert any("on other file systems" in note for note in output.notes)

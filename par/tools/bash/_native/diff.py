@@ -116,7 +116,8 @@ async def _folders(work: Work, command: Diff, program: str, left: Opened, right:
             for line in ended.stdout.head.splitlines(keepends=True):
                 if not kept.add(line):
                     break
-            kept.full = kept.full or ended.stdout.cut
+            if ended.stdout.cut:
+                kept.full = True
     notes = [*skipped.notes()]
     if kept.full:
         notes.append("There is more than what is shown: compare smaller folders, or send brief: true.")

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import time
 from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
@@ -13,6 +12,7 @@ from par.tools.bash._commands.leaves import LEAVES
 from par.tools.bash._commands.looking import SystemInfo, Which
 from par.tools.bash._git.prefix import GIT_ENV
 from par.tools.bash._native.filters import Planned, run_planned
+from par.tools.bash._native.listing import shown_time
 from par.tools.bash._native.room import Room
 from par.tools.bash._policy.policy import Policy
 from par.tools.bash._run.output import Outcome
@@ -65,7 +65,7 @@ _NATIVE: Final = MappingProxyType({
 def which(room: Room, command: Which) -> Outcome:
     """Say what a program is good for here. Only tables are looked at, and no place on the host is told."""
     name = command.program
-    allowed = {kind.op for kind in room.policy.allow}
+    allowed: set[str] = {kind.op for kind in room.policy.allow}
     uses = [*_uses(room.policy, name, allowed)]
     instead = [op for op in _NATIVE.get(name, ()) if op in allowed]
     if uses:
@@ -107,17 +107,22 @@ def _is_there(policy: Policy, name: str) -> bool:
 
 def system_info(room: Room, command: SystemInfo, now_s: float) -> Outcome:
     """Tell one fact; ``now_s`` is the time in seconds since 1970."""
-    facts = {
-        "cwd": lambda: ".",
-        "os": lambda: f"{platform.system()} {platform.release()}",
-        "arch": platform.machine,
-        "python_version": platform.python_version,
-        "cpu_count": lambda: str(_cpus()),
-        "date": lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now_s)),
-    }
     kept = room.lines()
-    kept.add(f"{facts[command.what]()}\n".encode())
+    kept.add(f"{_fact(command, now_s)}\n".encode())
     return Outcome(stdout=kept.captured())
+
+
+def _fact(command: SystemInfo, now_s: float) -> str:
+    if command.what == "os":
+        return f"{platform.system()} {platform.release()}"
+    if command.what == "arch":
+        return platform.machine()
+    if command.what == "python_version":
+        return platform.python_version()
+    if command.what == "cpu_count":
+        return str(_cpus())
+    # the folder's own name says where things are on the host, and a command never needs it
+    return shown_time(now_s) if command.what == "date" else "."
 
 
 def _cpus() -> int:
