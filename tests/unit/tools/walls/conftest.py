@@ -79,10 +79,16 @@ def listener():
         yield server.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def walls():
+    """The walls, each tried out once for all tests and loops."""
+    return {name: kind() for name, kind in WALLS.items()}
+
+
 @pytest.fixture
-async def wall(request):
+async def wall(request, walls):
     """The wall of the test's parameter, tried out; the test is left out where it does not work."""
-    return await tried(WALLS[request.param]())
+    return await tried(walls[request.param])
 
 
 async def tried(wall):

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from unit.tools.bash_scene import ROOT
-from unit.tools.walls.conftest import QUIET, WALLS, collect, run, script, started, tried
+from unit.tools.walls.conftest import QUIET, collect, run, script, started, tried
 
 pytestmark = pytest.mark.anyio
 one_loop = pytest.mark.parametrize("anyio_backend", ["asyncio"])  # it makes no difference
@@ -104,6 +104,22 @@ async def test_cancelling_leaves_no_process(wall, place, pipe):
     assert await said(read) == b""
 
 
+@one_loop
+@pytest.mark.parametrize("wall", ["landlock", "none"], indirect=True)
+async def test_what_a_command_closes_is_closed(wall, place, pipe):
+    read, write = pipe
+    fd = write.fileno()
+    code = f"import os\nos.close({fd})\nos.close(1)\nwhile not os.path.exists('src/go'): pass"
+
+    async with started(wall, place, *script(code), pass_fds=(fd,)) as process:
+        write.close()
+        assert await said(read) == b""
+        with anyio.fail_after(10), pytest.raises(anyio.EndOfStream):
+            await process.stdout.receive()
+        (place.ws / "src/go").touch()
+        await process.wait()
+
+
 @every_wall
 async def test_killing_the_first_process_leaves_no_other(wall, place, pipe):
     read, write = pipe
@@ -119,8 +135,8 @@ async def test_killing_the_first_process_leaves_no_other(wall, place, pipe):
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("name", ["bwrap", "landlock", "none"])
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_nothing_outlives_par(name, backend, tmp_path, pipe):
-    await tried(WALLS[name]())
+async def test_nothing_outlives_par(walls, name, backend, tmp_path, pipe):
+    await tried(walls[name])
     read, write = pipe
     fd = write.fileno()
     code = LEAVES_A_CHILD.format(fd=fd, then=STAY)
