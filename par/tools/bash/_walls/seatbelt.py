@@ -1,6 +1,6 @@
 """macOS's sandbox-exec: a wall for files and the network, and none around processes."""
 
-import platform
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import final
@@ -121,7 +121,7 @@ class SeatbeltWall:
         return self._known
 
     async def _probed(self) -> Capability:
-        if platform.system() != "Darwin" or self._program is None:
+        if os.uname().sysname != "Darwin" or self._program is None:
             await anyio.lowlevel.checkpoint()
             return Capability(wall=self.name, available=False, why_not="sandbox-exec is a program of macOS")
         promised = tuple(attempt for attempt in EVERYTHING if attempt not in _NOT_TRIED)
