@@ -120,6 +120,7 @@ class ChainCheck:
         self._position: object = 0
         self._at: object = None
         self._format = 0
+        self._grown_to = 0
         self.seq = 0
         self.count = 0
         self.redacted = 0
@@ -236,11 +237,13 @@ class ChainCheck:
         """Take the check up again: the session may have grown."""
         self.done = False
 
-    def end(self, found: End) -> bool:
-        """Compare with the stored head, and return whether that was the end: a session may have grown meanwhile."""
+    def end(self, found: End) -> None:
+        """Compare with the stored head after the last record; ``done`` is not set if the session grew meanwhile."""
         count, seq, digest, style, at, position = found
-        if isinstance(seq, int) and count > self.count and seq > self.seq:
-            return False
+        grew = isinstance(seq, int) and count > self.count and seq > self.seq
+        if grew and self._grown_to != count:
+            self._grown_to = count  # if no record follows even so, it did not
+            return
         if not self.count and isinstance(seq, int):
             self._pass_over(seq)
             self._format = style if self.seq == seq and isinstance(style, int) else 0
@@ -265,7 +268,6 @@ class ChainCheck:
             self._break(self.seq + 1, f"it is missing, and so is all up to {wanted}, a head that was kept elsewhere")
         else:
             self._compare_fronts()
-        return True
 
     def _compare_fronts(self) -> None:
         for through, digest in self._removed.fronts.items():
