@@ -19,7 +19,7 @@ from par.outcomes import Failed
 from par.tools.bash import Bash, GitStatus, Linter, Policy, PythonHost, TestRunner, parse_command
 from par.tools.bash._commands.table import COMMANDS
 
-__all__ = ["Recorder", "attack", "prepare"]
+__all__ = ["Recorder", "attack", "policy_of", "prepare"]
 
 PYTHON = sys.executable
 TIMEOUT_S = 4.0
