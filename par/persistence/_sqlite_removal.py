@@ -48,7 +48,8 @@ class Removal:
         _checked_session(session)
         if (seqs is None) is (texts is None):
             raise ValueError("one of seqs and texts must be given")
-        checked_word("reason", reason), checked_word("by", by)
+        checked_word("reason", reason)
+        checked_word("by", by)
         if seqs is not None:
             numbers = checked_seqs(seqs)
         else:
@@ -60,7 +61,8 @@ class Removal:
 
     async def redact_person(self, texts: Iterable[str], reason: str, by: str) -> tuple[Redaction, ...]:
         """See ``SqliteStore.redact_person``."""
-        checked_word("reason", reason), checked_word("by", by)
+        checked_word("reason", reason)
+        checked_word("by", by)
         found = await self._find(None, Texts(texts))
         removed = [await self._remove(session, seqs, reason, by) for session, seqs in sorted(found.items())]
         await self._empty_journal()

@@ -36,7 +36,7 @@ VALUES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
     st.binary(max_size=33),
 )
-few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def id_of(session, seq):

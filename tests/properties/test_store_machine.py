@@ -12,9 +12,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from unit.persistence.made import START, envelope
 
 from par._clock import Clock
@@ -74,7 +82,14 @@ class StoreMachine(RuleBasedStateMachine):
         self.ids += 1
         return envelope(session, seq, id=f"id-{self.ids}", at=self.clocks[writer], content=f"content {self.ids}")
 
-    @rule(target=sent, writer=WRITERS, scope=SCOPES, session=NAMES, number=st.integers(1, 3), ahead=st.sampled_from([0, 0, 0, 1]))
+    @rule(
+        target=sent,
+        writer=WRITERS,
+        scope=SCOPES,
+        session=NAMES,
+        number=st.integers(1, 3),
+        ahead=st.sampled_from([0, 0, 0, 1]),
+    )
     def append(self, writer, scope, session, number, ahead):
         seq = last_seq(self.connections[writer], scope, session) + 1 + ahead
         envelopes = [self._made(writer, session, seq + offset) for offset in range(number)]
@@ -171,9 +186,7 @@ class StoreMachine(RuleBasedStateMachine):
         connection, before = self.connections[writer], time_text(START + timedelta(days=days))
         left = tuple(name.decode() if isinstance(name, bytes) else name for name in self._old(scope, before))
         while left:
-            left = remove_fronts(
-                connection, self.linkers[scope], self._tell(writer, scope), scope, before, left
-            ).left
+            left = remove_fronts(connection, self.linkers[scope], self._tell(writer, scope), scope, before, left).left
         for session in SESSIONS:
             where = "SELECT min(seq) FROM event WHERE scope = ? AND session = ?"
             (first,) = connection.execute(where, (scope, session)).fetchone()
@@ -211,11 +224,12 @@ class StoreMachine(RuleBasedStateMachine):
                 assert verification.unkeyed == ()
 
 
-def run(examples):
+def run(examples, phases=tuple(Phase)):
     run_state_machine_as_test(
         StoreMachine,
         settings=settings(
             max_examples=examples,
+            phases=phases,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
@@ -226,7 +240,7 @@ def run(examples):
 
 
 def test_no_sequence_of_writes_crashes_and_removals_breaks_a_chain():
-    run(60)
+    run(30)
 
 
 def no_fence(self, item):
@@ -266,15 +280,13 @@ BUGS = {
     "another event is taken for a repetition": (Plan, "_is_there", always_there),
     "no transaction": (_sqlite_write, "transaction", no_transaction),
     "no head is written": (Plan, "_new_heads", lambda self, first: []),
-    "wrong positions": (Plan, "_new_heads", None),
-    "expired too much": (_sqlite_remove, "_FRONT", None),
     "a removal that is not told": (_sqlite_remove, "_tell", untold),
 }
 
 
-@pytest.mark.parametrize("bug", [name for name, (_, _, planted) in BUGS.items() if planted is not None])
+@pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(monkeypatch, bug):
     monkeypatch.setattr(*BUGS[bug])
 
-    with pytest.raises(BaseException):  # noqa: PT011 # however it shows: an assertion, a group, an error of the database
-        run(200)
+    with pytest.raises((AssertionError, sqlite3.Error)):
+        run(200, [Phase.generate])  # found is found: the shortest way there is not needed
