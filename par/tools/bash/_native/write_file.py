@@ -108,7 +108,7 @@ def write_file(room: Room, command: WriteFile) -> Outcome:
     with place(room, command.path) as spot:
         if command.mode == "append":
             return Outcome(notes=(_appended(spot, pieces(data)),))
-        return Outcome(notes=(put(spot, pieces(data), overwrite=command.mode == "overwrite"),))
+        return Outcome(notes=(_put(spot, pieces(data), overwrite=command.mode == "overwrite"),))
 
 
 def save_output(room: Room, path: str, source_fd: int, *, append: bool) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def save_output(room: Room, path: str, source_fd: int, *, append: bool) -> tuple
     """
     with place(room, path, "save_to") as spot:
         data = _read(source_fd, path)
-        return (_appended(spot, data) if append else put(spot, data, overwrite=False),)
+        return (_appended(spot, data) if append else _put(spot, data, overwrite=False),)
 
 
 def _read(fd: int, path: str) -> Iterator[bytes]:
@@ -143,29 +143,34 @@ def _read(fd: int, path: str) -> Iterator[bytes]:
         yield chunk
 
 
-def put(spot: Spot, data: Iterable[bytes], *, overwrite: bool) -> str:
-    """Write a new file, or with ``overwrite`` in the place of one, and return a note on it.
+def put(spot: Spot, data: Iterable[bytes], *, overwrite: bool) -> tuple[int, int | None]:
+    """Write a new file, or with ``overwrite`` in the place of one; return its size and the size of the old one.
 
     Raises:
-        CommandRefused: ``exists``, ``read_only`` and what stands in the way.
-        OSError: what writing raises.
+        CommandRefused: ``read_only``.
+        OSError: what stands in the way, and what writing raises.
     """
     old = spot.facts()
-    if old is not None and not overwrite and not stat.S_ISLNK(old.st_mode):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.name)
     if old is None:
-        size = create(spot, data)
-        return f"Wrote the new file {shown(spot.name)}: {size} bytes."
+        return create(spot, data), None
+    if not overwrite and not stat.S_ISLNK(old.st_mode):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), spot.name)
     check_replaceable(spot, old)
     with locked(spot, interruptible):
-        size = replace(spot, data, old)
-    return f"Wrote {shown(spot.name)}: {size} bytes, in the place of {old.st_size} bytes."
+        return replace(spot, data, old), old.st_size
+
+
+def _put(spot: Spot, data: Iterable[bytes], *, overwrite: bool) -> str:
+    size, old = put(spot, data, overwrite=overwrite)
+    if old is None:
+        return f"Wrote the new file {shown(spot.name)}: {size} bytes."
+    return f"Wrote {shown(spot.name)}: {size} bytes, in the place of {old} bytes."
 
 
 def _appended(spot: Spot, data: Iterable[bytes]) -> str:
     old = spot.facts()
     if old is None:
-        return put(spot, data, overwrite=False)
+        return _put(spot, data, overwrite=False)
     check_replaceable(spot, old)
     with locked(spot, interruptible):
         size = append(spot, data)
