@@ -4,13 +4,15 @@ from typing import Final, cast
 
 from par.errors import NewerSchema, StoreUnavailable
 from par.persistence._postgres_driver import Connection, sqlstate_of
-from par.persistence._postgres_pool import PgPool
-from par.persistence._schema import postgres_events, postgres_sessions
+from par.persistence._postgres_pool import PgPool, open_pg_pool
+from par.persistence._schema import memory, postgres_events, postgres_sessions
 from par.persistence._schema.postgres_roles import GRANTS, GUARD, ROLES
 
 __all__ = ["SCHEMA_VERSION", "grant_roles", "migrate"]
 
-_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = ((*postgres_events.POSTGRES, *postgres_sessions.POSTGRES),)
+_MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (*postgres_events.POSTGRES, *postgres_sessions.POSTGRES, *memory.POSTGRES),
+)
 """Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
 
 SCHEMA_VERSION: Final = len(_MIGRATIONS)
@@ -54,13 +56,17 @@ async def migrate(pool: PgPool) -> None:
     await pool.run(job, again=True)
 
 
-async def grant_roles(pool: PgPool) -> None:
-    """Make the roles ``par_append`` and ``par_read`` if they are missing, and give them their part.
+async def grant_roles(dsn: str) -> None:
+    """Make the roles ``par_append`` and ``par_read`` if they are missing, and give them their part of the tables.
 
-    They cannot log in themselves: grant them to those that do. Needs a login that may make roles and owns the tables.
+    They cannot log in themselves: grant them to those that do. Needs a login that may make roles and owns the tables,
+    which are made if they are not there. May be called again.
 
     Raises:
-        StoreUnavailable: if the login may not do that.
+        MissingExtra: if asyncpg is not installed.
+        NewerSchema: if a newer par made the tables.
+        StoreUnavailable: if the database cannot be reached, or the login may not do that.
+        ValueError: for a ``dsn`` that is no URI of Postgres.
     """
 
     async def job(connection: Connection) -> None:
@@ -69,7 +75,9 @@ async def grant_roles(pool: PgPool) -> None:
             for statement in (*ROLES, GRANTS):
                 await connection.execute(statement)
 
-    await pool.run(job, again=True)
+    async with open_pg_pool(dsn) as pool:
+        await migrate(pool)
+        await pool.run(job, again=True)
 
 
 async def _advance(connection: Connection, where: str) -> None:

@@ -41,8 +41,9 @@ _SCOPE: Final = (
 )
 
 _EVENT: Final = (
+    # not STRICT, though it could be: then it would be called, and not become part of what calls it
     r"""
-    CREATE FUNCTION readable(body text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    CREATE FUNCTION readable(body text) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
         WHEN strpos(body, '\u') = 0 THEN body::jsonb
         ELSE regexp_replace(body, '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})', '\\ufffd', 'g')::jsonb

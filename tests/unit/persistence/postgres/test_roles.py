@@ -9,12 +9,13 @@ from unit.persistence.made import envelope, envelopes
 
 from par.errors import StoreUnavailable
 from par.persistence._postgres import open_postgres
-from par.persistence._postgres_pool import open_pg_pool
-from par.persistence._postgres_schema import grant_roles, migrate
+from par.persistence._postgres_schema import grant_roles
 
 pytestmark = pytest.mark.anyio
 
 NUMBERS = count(1)
+SQL_ALONE = pytest.mark.parametrize("anyio_backend", [("asyncio", {})])
+"""For what the server does, whoever asks."""
 
 
 def login(dsn, user):
@@ -38,9 +39,7 @@ def users(postgres_server, dsn):
 
 @pytest.fixture
 async def granted(postgres_server, dsn, users, anyio_backend):
-    async with open_pg_pool(login(dsn, users["owner"])) as pool:
-        await migrate(pool)
-        await grant_roles(pool)
+    await grant_roles(login(dsn, users["owner"]))
     postgres_server.execute(f"GRANT par_append TO {users['writer']}", f"GRANT par_read TO {users['reader']}")
     return {role: login(dsn, name) for role, name in users.items()}
 
@@ -94,13 +93,15 @@ async def test_who_may_append_reads_nothing(granted, scope, read):
     ],
 )
 @pytest.mark.parametrize("role", ["writer", "reader"])
-async def test_neither_role_does_anything_else(granted, users, sql, denied, scope, statement, role):
+@SQL_ALONE
+async def test_neither_role_does_anything_else(granted, users, sql, denied, scope, statement, role, anyio_backend):
     with pytest.raises(denied):
         sql(statement, user=users[role], scope=scope)
 
 
 @pytest.mark.parametrize("table", ["event", "audit", "head", "ledger", "event_2025_01", "login", "permit"])
-async def test_who_may_append_reads_no_table(granted, users, sql, denied, scope, table):
+@SQL_ALONE
+async def test_who_may_append_reads_no_table(granted, users, sql, denied, scope, table, anyio_backend):
     async with open_postgres(granted["writer"], scope=scope) as store:
         await store.append(envelopes())
 
@@ -188,7 +189,8 @@ async def test_a_writer_that_is_bound_to_another_scope_is_refused(granted, users
         "INSERT INTO permit SELECT 'redact', scope, session, seq, id FROM event",
     ],
 )
-async def test_even_the_owner_and_the_superuser_are_refused(granted, users, sql, scope, statement):
+@SQL_ALONE
+async def test_even_the_owner_and_the_superuser_are_refused(granted, users, sql, scope, statement, anyio_backend):
     async with open_postgres(granted["owner"], scope=scope) as store:
         await store.append(stored := envelopes())
 
