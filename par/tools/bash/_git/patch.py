@@ -16,15 +16,13 @@ from par.tools.bash._run.output import Outcome
 __all__ = ["apply", "patched_names"]
 
 # every line that could be one of these counts, also inside a hunk: more names are checked than git sees, never fewer
-_HEADER: Final = re.compile(
-    r"^(?:diff --git |--- |\+\+\+ |rename (?:from|to|old|new) |copy (?:from|to) )(.*)$", re.MULTILINE
-)
 _PLAIN: Final = re.compile(r"^(?:--- |\+\+\+ )(.*)$", re.MULTILINE)
 _MOVED: Final = re.compile(r"^(?:rename (?:from|to|old|new)|copy (?:from|to)) (.*)$", re.MULTILINE)
 _BOTH: Final = re.compile(r"^diff --git (.*)$", re.MULTILINE)
 _MODE: Final = re.compile(
     r"^(?:(?:new file|deleted file|old|new) mode |index [0-9a-f]+\.\.[0-9a-f]+ )([0-7]+)\s*$", re.MULTILINE
 )
+_AGAIN: Final = "Read the file again and make the patch from what it has now; write_file can replace it."
 _FILES: Final = frozenset({"100644", "100755"})
 _ESCAPED: Final = re.compile(rb'\\([abfnrtv"\\]|[0-7]{3})')
 _LETTERS: Final = dict(zip(b'abfnrtv"\\', b'\a\b\f\n\r\t\v"\\', strict=True))
@@ -44,7 +42,7 @@ async def apply(git: Git, command: GitApply) -> Outcome:
         _check(git, name)
     listed = await git.run(*NUMSTAT, stdin=data, most=16 * 1024 * 1024)
     if listed.exit_code != 0 or listed.stdout.cut:
-        raise failed(listed, "apply", code="patch_fails")
+        raise failed(listed, "apply", code="patch_fails", remedy=_AGAIN)
     touched = [os.fsdecode(entry.split(b"\t", 2)[2]) for entry in listed.stdout.head.split(b"\0") if entry]
     for name in touched:
         _check(git, name)
@@ -52,7 +50,7 @@ async def apply(git: Git, command: GitApply) -> Outcome:
             raise _refused(f"the name {quote(name)} is written in an unusual way.", "Write plain names with a/ and b/.")
     ended = await git.run(*apply_argv(command), stdin=data)
     if ended.exit_code != 0:
-        raise failed(ended, "apply", code="patch_fails")
+        raise failed(ended, "apply", code="patch_fails", remedy=_AGAIN)
     verb = "It would apply to" if command.check else "Applied to"
     return git.told([os.fsencode(name) for name in dict.fromkeys(touched)], f"{verb} these files.")
 

@@ -219,19 +219,19 @@ async def list_config(program: str, room: Room, repository: Repository, launcher
 
 
 # what git says in English, because it is run with the locale C
-_KNOWN: Final = (
+_ALWAYS: Final = (
     (r"\.lock': File exists", "repo_locked", "Another git is at work, or was killed: try again, then ask the user."),
     (r"beyond a symbolic link", "path_symlink", "Name the file by its real place, without links."),
+)
+_KNOWN: Final = (
+    *_ALWAYS,
     (r"checked out at|used by worktree", "branch_in_use", "Switch to another branch first."),
     (r"not fully merged", "not_merged", "Its commits would be lost: force: true deletes it all the same."),
     (r"cannot lock ref|unable to create directory for", "branch_exists", "A branch of that name, or a part of it, exists."),
-    (r"already exists in working directory", "patch_fails", "The file is there already: patch it, or reverse: true."),
     (r"a branch named .* already exists", "branch_exists", "Use git_switch to go to it, or take another name."),
     (r"would be overwritten|local changes|local modifications", "dirty_worktree", "Commit or git_stash them first."),
     (r"conflict|unmerged|needs merge|resolve your current index|in the middle of|while merging", "conflict",
      "Edit the files that git_ls_files lists as unmerged, git_add them, then commit."),
-    (r"patch|corrupt|does not apply|unrecognized input|No such file or directory", "patch_fails",
-     "Read the file again and make the patch from what it has now; write_file can replace it."),
     (r"nothing to commit|nothing added to commit|no changes added|would make\s+it empty|could not run 'git status",
      "nothing_to_commit", "git_add changes first; git_status shows them. allow_empty: true commits without."),
     (r"No stash entries|refs/stash@\{0\} is not a|No stash found", "no_stash", "git_refs with kind stashes lists them."),
@@ -252,7 +252,8 @@ def failed(ended: Exited, verb: str, *, code: str = "git_failed", remedy: str = 
         )
     if ended.signal is not None:
         return CommandRefused("git_ended", f"git {verb} was ended by signal {ended.signal}.", field="op", remedy=remedy)
-    for pattern, known, advice in _KNOWN:
+    # what git says about a patch is mostly text of the patch
+    for pattern, known, advice in _ALWAYS if verb == "apply" else _KNOWN:
         if re.search(pattern, said, re.IGNORECASE | re.DOTALL):
             return CommandRefused(known, problem, field="op", remedy=advice)
     return CommandRefused(code, problem, field="op", remedy=remedy)
