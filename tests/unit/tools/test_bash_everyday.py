@@ -31,8 +31,8 @@ FILES = (
     "src/app.py", "src/db.py", "src/x.ts", "tests/test_a.py", "docs/ja.md", "scripts/x.sh", "scripts/run.sh", "build/out.txt",
     "README.md", "setup.cfg", "build.log", "a.py", "a.log", "a.txt", "out.json", "VERSION", "CHANGELOG.md", "config.ini", "Dockerfile",
     "f.txt", "build.stamp", "file with spaces.txt", "-weird-name", "naïve café.md", "it's.txt", "a;b&c.txt", "dist/x.whl", "ids.txt",
-    "users.txt", "names.txt", "tags.txt", "old.cfg", "new.cfg", "old.py", "a/f", "b/f", "dist1/f", "dist2/g", "templates/base/t",
-    "frontend/x.js", "node_modules/m.js", "app/migrations/1.sql", "b.py/../b2.py", "app.log", "server.log", "access.log",
+    "users.txt", "names.txt", "tags.txt", "old.cfg", "new.cfg", "old.py",  "dist1/f", "dist2/g", "templates/base/t",
+    "frontend/x.js", "node_modules/m.js", "app/migrations/1.sql", "app.log", "server.log", "access.log",
 )  # fmt: skip
 
 pytestmark = [
@@ -55,8 +55,10 @@ def original(tmp_path_factory):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(LINES.format(name=name) * 70)
     value = {"version": "1", "dependencies": {"b": 1}, "items": [{"id": 3}], "scripts": {"test": "true"}, "name": "x"}
-    for name, held in (("package.json", value), ("d.json", [value]), ("data.json", value)):
+    for name, held in (("package.json", value), ("d.json", value), ("data.json", value), ("out.json", [value])):
         (folder / name).write_text(json.dumps(held))
+    (folder / "setup.cfg").write_text("[metadata]\nname = x\n" * 1 + "# TODO\n" * 70)
+    (folder / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     (folder / "data.csv").write_text("b,2\na,1\n")
     (folder / "data.bin").write_bytes(bytes(range(256)))
     (folder / "assets").mkdir()
@@ -95,8 +97,13 @@ def policy():
     return Policy.coder(
         execute=True,
         python=PythonHost(python=PYTHON, modules=("build",)),
-        runners=[TestRunner.pytest(PYTHON), *(host(name, TestRunner, **option) for name in ("cargo", "go", "npm"))],
-        linters=[host(name, Linter, fix=("--fix",)) for name in ("ruff", "ruff_format", "mypy", "pyright", "eslint")],
+        runners=[
+            TestRunner.pytest(PYTHON),
+            *(host(name, TestRunner, **option) for name in ("cargo", "go", "npm", "unittest")),
+        ],
+        linters=[
+            host(name, Linter, fix=("--fix",)) for name in ("ruff", "ruff_format", "mypy", "pyright", "eslint", "tsc")
+        ],
         tasks=[host(name, Task) for name in ("build", "db-up", "install-dev", "lint")],
     )
 
@@ -109,6 +116,17 @@ def adapted(given, scratch):
     op = given["op"]
     if op == "git_commit" and not given.get("amend"):
         git(scratch, "add", "src/app.py")
+    elif op == "git_commit":
+        git(scratch, "commit", "-q", "--allow-empty", "-am", "to be amended")
+    elif op == "diff":
+        for name in (given["left"], given["right"]):
+            file = scratch / name / "f" if given.get("recursive") else scratch / name
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+    elif given == {"op": "touch", "path": "src/new/__init__.py"}:
+        (scratch / "src/new").mkdir()
+    elif op == "copy" and given["dst"] == "out/base":
+        (scratch / "out").mkdir()
     elif op == "git_stash" and given["action"] == "pop":
         git(scratch, "stash")
     elif op == "git_switch" and not given.get("create"):
