@@ -84,6 +84,14 @@ async def test_what_flows_is_not_cut_where_a_model_would_be_shown_less(ws, pipe)
     assert not outcome.value.truncated
 
 
+async def test_a_long_line_at_the_end_flows_from_its_beginning(ws, pipe):
+    (ws / "f").write_text("first\n" + "x" * 300_000 + "\nlast\n")
+
+    outcome = await pipe({"op": "tail", "path": "f", "lines": 2}, {"op": "word_count", "bytes": True})
+
+    assert outcome.value.stdout == "300006\n"
+
+
 async def test_the_last_stage_shows_no_more_than_the_policy_allows(ws, pipe):
     (ws / "f").write_text(LINES)
 
