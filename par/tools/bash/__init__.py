@@ -45,9 +45,15 @@ from par.tools.bash._commands.writing import (
     WriteFile,
 )
 from par.tools.bash._policy.decide import Allow, Ask, Decision, Deny
-from par.tools.bash._policy.hosted import Linter, PythonHost, Task, TestRunner
+from par.tools.bash._policy.hosted import Linter, Param, Place, PythonHost, Task, TestRunner
 from par.tools.bash._policy.policy import Identity, Policy
 from par.tools.bash._run.output import CommandOutput
+from par.tools.bash._walls.bwrap import BwrapWall
+from par.tools.bash._walls.choose import best_wall
+from par.tools.bash._walls.landlock import LandlockWall
+from par.tools.bash._walls.seatbelt import SeatbeltWall
+from par.tools.bash._walls.supervised import ExternalWall, NoWall
+from par.tools.bash._walls.values import Capability, Wall
 
 __all__ = [
     "Age",
@@ -56,6 +62,8 @@ __all__ = [
     "ArchiveList",
     "Ask",
     "Bash",
+    "BwrapWall",
+    "Capability",
     "Checksum",
     "Command",
     "CommandOutput",
@@ -66,6 +74,7 @@ __all__ = [
     "Diff",
     "DiskUsage",
     "EmitText",
+    "ExternalWall",
     "FileType",
     "Find",
     "GitAdd",
@@ -91,12 +100,16 @@ __all__ = [
     "Identity",
     "JsonQuery",
     "Key",
+    "LandlockWall",
     "Linter",
     "ListDir",
     "MakeDir",
     "Move",
+    "NoWall",
+    "Param",
     "Params",
     "Pipeline",
+    "Place",
     "Policy",
     "PythonHost",
     "ReadFile",
@@ -105,6 +118,7 @@ __all__ = [
     "RunPython",
     "RunTask",
     "RunTests",
+    "SeatbeltWall",
     "SetExecutable",
     "Sort",
     "Stat",
@@ -116,10 +130,12 @@ __all__ = [
     "Translate",
     "Tree",
     "Uniq",
+    "Wall",
     "Which",
     "WordCount",
     "Workspace",
     "WriteFile",
+    "best_wall",
     "command_from_json",
     "command_to_json",
     "parse_command",

@@ -21,6 +21,7 @@ from par.tools.bash._record import recorded
 from par.tools.bash._run.output import CommandOutput, Outcome, cleaned
 from par.tools.bash._run.runner import Launcher
 from par.tools.bash._run.work import Work
+from par.tools.bash._walls.supervised import NoWall
 
 __all__ = ["Executor"]
 
@@ -37,6 +38,7 @@ class Executor:
         self._room = room
         self._launcher = Launcher()
         self._gate = GitGate()
+        self._no_wall = NoWall()
 
     async def run(self, command: Command, permit: Permit, ctx: RunContext[object], call_id: str) -> CommandOutput:
         """Record, run, record. What a cancelled command came to is recorded too, in a bounded time.
@@ -98,6 +100,7 @@ class Executor:
             launcher=self._launcher,
             gate=self._gate,
             wall=permit.wall,
+            no_wall=self._no_wall,
             script_sha256=permit.script_sha256,
             deadline=started + limit_s,
             tell=partial(ctx.progress, fraction=None),

@@ -260,3 +260,15 @@ async def test_no_wall_still_ends_everything(ws):
         output = await Bash(ws, coder(), approve=yes, walls=[wall]).run(RunPython(script="a.py"))
 
     assert output.stdout == "left\n"
+
+
+async def test_an_interpreter_in_the_workspace_works_and_stays_as_it_is(ws, wall):
+    (ws / ".venv/bin").mkdir(parents=True)
+    (ws / ".venv/bin/python").symlink_to(PYTHON)
+    (ws / "a.py").write_text("print('ran', flush=True)\nopen('.venv/evil', 'w')\n")
+    bash = Bash(ws, coder(python=PythonHost(python=str(ws / ".venv/bin/python"))), approve=yes, walls=[wall])
+
+    output = await bash.run(RunPython(script="a.py"))
+
+    assert output.stdout == "ran\n", output
+    assert not (ws / ".venv/evil").exists()

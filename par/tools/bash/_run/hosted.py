@@ -33,8 +33,7 @@ from par.tools.bash._run.hosted_verify import verify_hosted
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.work import Work
 from par.tools.bash._walls.ground import finished
-from par.tools.bash._walls.supervised import NoWall
-from par.tools.bash._walls.values import Limits, Wall, WallSpec, Wrapped
+from par.tools.bash._walls.values import Limits, Wall, WallSpec, Wrapped, inside
 
 __all__ = ["run_hosted"]
 
@@ -72,7 +71,7 @@ async def run_hosted(work: Work, command: Run) -> Outcome:
         room = work.room
         with room.workspace.root() as root:
             spec = _spec(room, plan, root, home, tmp)
-            wall = work.wall if work.wall is not None else NoWall()
+            wall = work.wall if work.wall is not None else work.no_wall
             await wall.probe()
             absent = await anyio.to_thread.run_sync(_absent, room)
             since_ns = time.time_ns()  # compared with times of the file system
@@ -128,18 +127,26 @@ async def _run(wall: Wall, plan: _Plan, spec: WallSpec, work: Work) -> tuple[Exi
 
 def _spec(room: Room, plan: _Plan, root: int, home: str, tmp: str) -> WallSpec:
     policy = room.policy
+    workspace = _real(root, room.workspace.path)
+    # what lies in the workspace is there anyway; at the top of it, it must not be changed either
+    reads = _read_only(plan)
+    own = {
+        path[len(workspace) + 1 :].split("/", 1)[0]
+        for path in reads
+        if inside(path, f"{workspace}/") and path != workspace
+    }
     return WallSpec(
         root=root,
-        workspace=_real(root, room.workspace.path),
+        workspace=workspace,
         access="write" if plan.writes else "read",
         git="read",
         home=home,
         tmp=tmp,
         cwd=plan.cwd,
-        read_only=_read_only(plan),
+        read_only=tuple(path for path in reads if not inside(path, workspace)),
         env={**CLEAN_ENV, **_PYTHON, **plan.place.env},
         unix_pairs=True,
-        protected=tuple(sorted(_TOP)),
+        protected=tuple(sorted({*_TOP, *own})),
         limits=Limits(
             cpu_s=int(policy.run_timeout_s) + 1,
             file_bytes=plan.place.file_bytes,

@@ -24,6 +24,8 @@ class Work:
     gate: GitGate
     wall: Wall | None
     """The wall that is to stand around processes of this command; ``None``: none."""
+    no_wall: Wall
+    """What ends everything that comes of a command which runs without one."""
     tell: Tell
     stdin: int | None = None
     """The descriptor that a filter reads instead of a file."""
