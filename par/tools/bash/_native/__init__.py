@@ -1,1 +1,1 @@
-"""The commands that need no program."""
+"""The commands that look and write by descriptor, the filters and the pipeline."""
