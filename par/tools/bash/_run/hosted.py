@@ -40,6 +40,7 @@ __all__ = ["run_hosted"]
 _DRAIN: Final = 256 * 1024 * 1024
 """Bytes of output beyond the kept ones; test suites say much."""
 _FILES: Final = 1024
+_MOST_LINKS: Final = 40
 _MAX_SCRIPT: Final = 10 * 1024 * 1024
 _CLEAR_S: Final = 10.0
 _SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
@@ -160,7 +161,7 @@ def _spec(room: Room, plan: _Plan, root: int, home: str, tmp: str) -> WallSpec:
 def _read_only(plan: _Plan) -> tuple[str, ...]:
     """Return what the program needs besides the system: its installation, and what the host has named."""
     wanted = [*plan.place.read_only]
-    for place in (plan.argv[0], os.path.realpath(plan.argv[0])):
+    for place in _links(plan.argv[0]):
         folder = Path(place).parent
         if not place.startswith(tuple(f"{name}/" for name in _SYSTEM)):
             wanted.append(str(folder.parent if folder.name == "bin" else folder))
@@ -168,6 +169,15 @@ def _read_only(plan: _Plan) -> tuple[str, ...]:
         wanted.append(_READER)
     real = (os.path.realpath(path) for path in wanted)
     return tuple(dict.fromkeys(path for path in real if os.path.exists(path) and path != "/"))  # noqa: PTH110 # plain texts
+
+
+def _links(program: str) -> list[str]:
+    """Return the places that a program's path leads through, link by link."""
+    places = [os.path.normpath(program)]
+    while len(places) < _MOST_LINKS and os.path.islink(places[-1]):  # noqa: PTH114 # plain texts
+        target = os.readlink(places[-1])  # noqa: PTH115
+        places.append(os.path.normpath(os.path.join(os.path.dirname(places[-1]), target)))  # noqa: PTH118, PTH120
+    return [*places, os.path.realpath(program)]
 
 
 def _real(root: int, path: str) -> str:
