@@ -292,3 +292,71 @@ async def test_a_record_that_cannot_be_read_is_named(file, body):
     async with opened(file) as store:
         with pytest.raises(DecodeError, match="event 2 of session 'a'"):
             await store.events("a")
+
+
+def rewritten(file, first):
+    """Rewrite session a from a number on as somebody does who has no key: events, hashes and the head."""
+    linker = Linker()
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        row = connection.execute("SELECT hash FROM event WHERE session = 'a' AND seq = ?", (first - 1,)).fetchone()
+    previous = row[0] if row else bytes(32)
+    statements = []
+    for seq in range(first, 6):
+        forged = record_of(envelope("a", seq, content="forged"), "default")
+        digest = linker.link(previous, forged.sealed)
+        values = (linker.format, *forged[:12], previous, digest)
+        places = ", ".join("?" * len(values))
+        statements.append((f"UPDATE event SET ({COLUMNS}) = ({places}) WHERE session = 'a' AND seq = {seq}", *values))
+        previous = digest
+    head = "UPDATE head SET (hash, format, at) = (?, ?, ?) WHERE session = 'a'"
+    tamper(file, *statements, (head, previous, linker.format, forged.at))
+
+
+@pytest.mark.parametrize("first", [2, 5])
+async def test_a_tail_that_was_rewritten_without_the_key_is_found_where_there_is_one(file, first):
+    rewritten(file, first)
+
+    assert await breaks(file) == ([("a", first)] if key_of(file) else [])
+
+
+async def test_a_session_that_was_rewritten_whole_without_the_key_is_named_as_unkeyed(file):
+    rewritten(file, 1)
+    async with opened(file) as store:
+        verification = await store.verify()
+
+    assert verification.unkeyed == (("a",) if key_of(file) else ())
+
+
+async def test_what_was_rewritten_whole_is_found_by_a_head_that_was_kept_elsewhere(file):
+    async with opened(file) as store:
+        kept = await store.heads()
+    rewritten(file, 1)
+    async with opened(file) as store:
+        verification = await store.verify(heads=kept)
+
+    assert [(one.session, one.seq) for one in verification.broken] == [("a", 5)]
+
+
+async def test_a_session_that_was_removed_with_its_head_is_found_by_one_that_was_kept_elsewhere(file):
+    async with opened(file) as store:
+        kept = await store.heads()
+    tamper(file, ("DELETE FROM event WHERE session = 'a'",), ("DELETE FROM head WHERE session = 'a'",))
+    async with opened(file) as store:
+        verification = await store.verify(heads=kept)
+
+    assert [(one.session, one.seq) for one in verification.broken] == [("a", 1)]
+
+
+async def test_a_truncated_tail_with_its_head_moved_back_is_found_by_one_that_was_kept_elsewhere(file):
+    async with opened(file) as store:
+        kept = await store.heads()
+    columns = "seq, hash, format, at, position"
+    older = f"(SELECT {columns} FROM event WHERE session = 'a' AND seq = 2)"
+    back = f"UPDATE head SET ({columns}) = {older} WHERE session = 'a'"
+    tamper(file, ("DELETE FROM event WHERE session = 'a' AND seq > 2",), (back,))
+    async with opened(file) as store:
+        unnoticed = await store.verify()
+        verification = await store.verify(heads=kept)
+
+    assert unnoticed.ok
+    assert [(one.session, one.seq) for one in verification.broken] == [("a", 3)]
