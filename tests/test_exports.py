@@ -10,10 +10,12 @@ import par
 
 DOORS = [
     "par",
+    "par.approvals",
     "par.codec",
     "par.deltas",
     "par.errors",
     "par.events",
+    "par.memory",
     "par.messages",
     "par.middleware",
     "par.outcomes",
@@ -23,6 +25,10 @@ DOORS = [
     "par.testing",
     "par.tools",
     "par.tools.bash",
+    "par.tools.math",
+    "par.tools.memory",
+    "par.tools.text",
+    "par.tools.web",
     "par.usage",
 ]
 

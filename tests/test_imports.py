@@ -12,6 +12,7 @@ FOREIGN = [
     "asyncio",
     "asyncpg",
     "cattrs",
+    "httpcore2",
     "httpx",
     "httpx2",
     "openai",
