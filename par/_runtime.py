@@ -9,6 +9,8 @@ import anyio
 from typing_extensions import TypeVar
 
 from par._agent import Agent, check_timeout
+from par._bus.bus import EventBus
+from par._bus.options import BusOptions
 from par._clock import Clock
 from par._engine.closing import in_own_task
 from par._engine.host import Host
@@ -36,12 +38,14 @@ class Runtime:
 
     ``async with Runtime(store=store) as rt: await rt.run(agent, "...", session="order-42")``. Leaving the block
     cancels every run that is still going on, waits until all have ended, and closes the models that the
-    runtime made from strings. The store belongs to the caller.
+    runtime made from strings. Then the subscribers of its bus get what is still queued, and end. The store belongs
+    to the caller. The block is left in the task that entered it.
 
     Args:
         store: where events are recorded before the run goes on; nowhere by default.
         models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``.
         clock: where timestamps come from.
+        bus: how events are brought to subscribers, see ``Runtime.bus``.
 
     Raises:
         TypeError: for a store or a factory that is none.
@@ -53,13 +57,16 @@ class Runtime:
         store: Store | None = None,
         models: Mapping[str, ModelFactory] | None = None,
         clock: Clock | None = None,
+        bus: BusOptions | None = None,
     ) -> None:
         if store is not None:
             _check_store(store)
         for name, factory in (models or {}).items():
             if not callable(factory):
                 raise TypeError(f"models[{name!r}] must be a factory, which takes a name and returns a model")
-        self._host = Host(store=store, models=ModelRegistry(models), clock=clock or Clock())
+        clock = clock or Clock()
+        self._bus = EventBus(bus, store=store, clock=clock)
+        self._host = Host(store=store, models=ModelRegistry(models), clock=clock, bus=self._bus)
         self._sessions: dict[str, Session] = {}
         self._entered = False
 
@@ -67,20 +74,39 @@ class Runtime:
         if self._entered:
             raise UsageError("a Runtime is entered once: make another")
         self._entered = True
+        await self._bus.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await in_own_task(self._close)  # noqa: ASYNC102 # it shields itself, in a task that nothing else can cut
+        try:
+            await in_own_task(self._close)  # noqa: ASYNC102 # it shields itself, in a task that nothing else can cut
+        finally:
+            await self._bus.__aexit__(None, None, None)  # noqa: ASYNC102 # the bus has been closed, and bounds itself
 
     async def _close(self) -> None:
+        try:
+            await self._close_runs()
+        finally:
+            await self._bus.aclose()  # noqa: ASYNC102 # it shields itself; after the runs, whose ends it brings too
+
+    async def _close_runs(self) -> None:
         try:
             await self._host.close("the runtime was closed")
         finally:
             # reached at once when the close above went through; else this task was cancelled while waiting
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await self._host.close("the runtime was closed")
+
+    @property
+    def bus(self) -> EventBus:
+        """Brings the events of this runtime's runs to subscribers, each after the store has it.
+
+        Subscribe before or inside the block. Without a store, runs that began while nobody was subscribed tell
+        nothing. Agents that run on their own, with ``Agent.run``, have no bus.
+        """
+        return self._bus
 
     async def run(
         self,

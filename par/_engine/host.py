@@ -8,6 +8,8 @@ from typing import final
 
 import anyio
 
+from par._bus.bus import EventBus
+from par._bus.published import Published
 from par._clock import Clock
 from par._context import RunContext
 from par._engine.execute import execute
@@ -36,10 +38,19 @@ _around: ContextVar[tuple[Run, ...]] = ContextVar("par_runs_around", default=())
 class Host:
     """Starts runs and knows which are alive. A runtime has one; a run without a runtime makes one of its own."""
 
-    __slots__ = ("_alive", "_clock", "_closed", "_idle", "_ids", "_models", "_private", "_store")
+    __slots__ = ("_alive", "_bus", "_clock", "_closed", "_idle", "_ids", "_models", "_private", "_store")
 
-    def __init__(self, *, store: Store | None, models: ModelRegistry, clock: Clock, private: bool = False) -> None:
-        self._store = store
+    def __init__(
+        self,
+        *,
+        store: Store | None,
+        models: ModelRegistry,
+        clock: Clock,
+        bus: EventBus | None = None,
+        private: bool = False,
+    ) -> None:
+        self._store = store if store is None or bus is None else Published(store, bus)
+        self._bus = bus
         self._models = models
         self._private = private
         self._clock = clock
@@ -114,13 +125,19 @@ class Host:
             models=self._models,
             steps=_STEPS,
             ids=self._ids,
-            store=self._store,
+            store=self._place(),
             feed=feed,
             host=self,
             parent=parent,
         )
         self._alive.add(run)  # from here on closing waits for it; whoever began it executes it
         return run
+
+    def _place(self) -> Store | None:
+        """Return where the events of a run go."""
+        if self._store is None and self._bus is not None and self._bus.wanted:
+            return Published(None, self._bus)
+        return self._store
 
     async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
         """Execute the run; what came of it is for whoever began it to take from it."""

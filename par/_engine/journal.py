@@ -5,6 +5,7 @@ from typing import final
 
 import anyio
 
+from par._bus.published import Published
 from par._clock import Clock
 from par._engine.feed import Feed
 from par._engine.session import Session
@@ -35,7 +36,9 @@ class _Entry:
 
 @final
 class Journal:
-    """Takes the events of one run, stores them in order, one append at a time, and then shows them to the reader.
+    """Takes the events of one run, stores them in order, one append at a time, and then shows them.
+
+    They are shown to those who subscribe at the bus of a ``Published`` store, and to the reader.
 
     An append that is cancelled may have been made or not: its events keep their numbers and ids and go with the
     next append again, and the store passes over what it has. An append that fails burns no number: the store is
@@ -50,6 +53,7 @@ class Journal:
         "_ids",
         "_lock",
         "_parent",
+        "_publish",
         "_queue",
         "_run_id",
         "_session",
@@ -71,6 +75,7 @@ class Journal:
         self._run_id = run_id
         self._parent = parent
         self._store = store
+        self._publish = store.publish if isinstance(store, Published) else None
         self._feed = feed
         self._clock = clock
         self._ids = ids
@@ -216,6 +221,10 @@ class Journal:
         self._queue[:] = [entry for entry in self._queue if entry.promised]
 
     def _show(self, entries: list[_Entry] | tuple[_Entry, ...]) -> None:
+        if self._publish is not None:
+            for entry in entries:
+                if entry.envelope is not None:  # always, for what is stored
+                    self._publish(entry.envelope)
         if self._feed is not None:
             for entry in entries:
                 self._feed.push(entry.event)

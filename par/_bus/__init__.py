@@ -1,0 +1,1 @@
+"""The event bus: what was recorded, brought to those who asked for it, without anybody waiting for them."""
