@@ -1,12 +1,11 @@
 """Which function runs which native command that reads."""
 
-from typing import cast
-
-from par.errors import CommandRefused
 from par.tools.bash._commands.filters import EmitText
 from par.tools.bash._commands.leaves import Leaf
 from par.tools.bash._commands.looking import Checksum, DiskUsage, HexDump, Stat, SystemInfo, Tree, Which
 from par.tools.bash._commands.reading import Find, Head, ListDir, ReadFile, Tail, WordCount
+from par.tools.bash._commands.writing import ArchiveList
+from par.tools.bash._native.archive import archive_list
 from par.tools.bash._native.files import head, read_file, tail, word_count
 from par.tools.bash._native.find import find
 from par.tools.bash._native.listing import list_dir
@@ -62,4 +61,6 @@ def _describe(room: Room, command: Leaf) -> Outcome:
         return checksum(room, command)
     if isinstance(command, HexDump):
         return hex_dump(room, command)
-    raise CommandRefused("unavailable", f"{cast('str', command.op)} is not here yet.")
+    if isinstance(command, ArchiveList):
+        return archive_list(room, command)
+    raise RuntimeError(f"no function runs {command.op}")

@@ -114,9 +114,9 @@ def system_info(room: Room, command: SystemInfo, now_s: float) -> Outcome:
 
 def _fact(command: SystemInfo, now_s: float) -> str:
     if command.what == "os":
-        return f"{platform.system()} {platform.release()}"
+        return f"{os.uname().sysname} {os.uname().release}"
     if command.what == "arch":
-        return platform.machine()
+        return os.uname().machine
     if command.what == "python_version":
         return platform.python_version()
     if command.what == "cpu_count":
