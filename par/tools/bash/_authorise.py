@@ -14,7 +14,8 @@ from par.approvals import ApprovalRequest, Approved, Approver, ask, shown
 from par.errors import CommandRefused
 from par.tools.bash._commands.running import RunPython
 from par.tools.bash._commands.table import Command, command_to_json
-from par.tools.bash._native.room import Room, chunks, refuse_os_error
+from par.tools.bash._native.interrupt import chunks
+from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._policy.decide import Ask, Deny
 from par.tools.bash._walls.choose import best_wall
 from par.tools.bash._walls.values import Wall

@@ -24,11 +24,8 @@ _EFFECTS: Final[tuple[CommandEffect, ...]] = ("read", "write", "execute")
 
 WallMode: TypeAlias = Literal["none", "prefer", "require"]
 """Whether commands of an effect run behind a wall: never, where there is one, or not at all without one."""
-_NO_WALL_NEEDED: Final[tuple[tuple[CommandEffect, WallMode], ...]] = (
-    ("read", "none"),
-    ("write", "none"),
-    ("execute", "require"),
-)
+_WALLED: Final[tuple[CommandEffect, ...]] = ("execute",)
+_WALLS: Final[tuple[tuple[CommandEffect, WallMode], ...]] = (("execute", "require"),)
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +63,7 @@ def _as_effects(value: Iterable[CommandEffect]) -> tuple[CommandEffect, ...]:
 def _as_walls(
     value: Mapping[CommandEffect, WallMode] | Iterable[tuple[CommandEffect, WallMode]],
 ) -> tuple[tuple[CommandEffect, WallMode], ...]:
-    walls: dict[CommandEffect, WallMode] = dict(_NO_WALL_NEEDED)
+    walls: dict[CommandEffect, WallMode] = dict(_WALLS)
     walls.update(cast("Mapping[CommandEffect, WallMode]", value) if isinstance(value, Mapping) else dict(value))
     return tuple(walls.items())
 
@@ -122,8 +119,9 @@ class Policy:
     """What commands may do: ``read``, ``write`` files and the repository, ``execute`` code of the project."""
     approve_at: CommandRisk | None = "high"
     """From this risk on a person, or a program in their place, decides; ``None``: never."""
-    walls: tuple[tuple[CommandEffect, WallMode], ...] = attrs.field(default=_NO_WALL_NEEDED, converter=_as_walls)
-    """Which effects need a wall around the process; a mapping is fine. ``{"execute": "none"}`` is the opt-out by name."""
+    walls: tuple[tuple[CommandEffect, WallMode], ...] = attrs.field(default=_WALLS, converter=_as_walls)
+    """Whether code of the project needs a wall around it; a mapping is fine. ``{"execute": "none"}`` is the opt-out by
+    name. The other effects have no wall: what has them opens files by descriptor, and starts no code of the project."""
     read_deny: tuple[str, ...] = attrs.field(default=READ_DENY, converter=_as_texts)
     """Names whose content is never shown, in any letter case: ``*.pem`` is any part of a path that matches,
     ``.ssh/**`` everything below such a folder. Listing the names is allowed."""
@@ -165,7 +163,7 @@ class Policy:
             if all(kind is not known for known in COMMANDS.values()):
                 raise UsageError(f"allow: {kind!r} is not a command; the commands are the classes of par.tools.bash")
         _check_words("effects", self.effects, _EFFECTS)
-        _check_words("walls", [effect for effect, _ in self.walls], _EFFECTS)
+        _check_words("walls", [effect for effect, _ in self.walls], _WALLED)
         _check_words("walls", [mode for _, mode in self.walls], ("none", "prefer", "require"))
         if self.approve_at is not None:
             _check_words("approve_at", [self.approve_at], RISKS)
@@ -252,10 +250,8 @@ class Policy:
         return self._rules.hosted.risk(command)
 
     def wall_for(self, command: Command) -> WallMode:
-        """Return the strictest demand for a wall among the effects of a command."""
-        walls = dict(self.walls)
-        wanted = {walls[effect] for effect in self.effects_of(command)}
-        return "require" if "require" in wanted else "prefer" if "prefer" in wanted else "none"
+        """Return whether a command needs a wall."""
+        return dict(self.walls)["execute"] if "execute" in self.effects_of(command) else "none"
 
     @property
     def cpu_s(self) -> int:
