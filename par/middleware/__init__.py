@@ -1,6 +1,8 @@
 """The layers that come with par, each one object that wraps runs, model calls or tool calls."""
 
+from par.limits import Allowance, BudgetBackend, Held, Limit, RateBackend, Reservation, Spending
 from par.middleware._budget import Budget
+from par.middleware._budget_backend import MemoryBudgetBackend
 from par.middleware._cache import Cache
 from par.middleware._chain import default_chain
 from par.middleware._concurrency import Concurrency
@@ -21,7 +23,6 @@ from par.middleware._pii_ssn import SocialSecurityNumbers
 from par.middleware._pii_vault import Vault
 from par.middleware._prices import Price
 from par.middleware._pricing import Pricing
-from par.middleware._rate_backend import Limit, RateBackend, Reservation
 from par.middleware._rate_limit import RateLimit
 from par.middleware._rate_memory import MemoryRateBackend
 from par.middleware._retry import Retry
@@ -32,7 +33,9 @@ from par.middleware._timeout import Timeout
 from par.middleware._validation import Validation
 
 __all__ = [
+    "Allowance",
     "Budget",
+    "BudgetBackend",
     "Cache",
     "CardNumbers",
     "Concurrency",
@@ -40,11 +43,13 @@ __all__ = [
     "Detector",
     "Emails",
     "Fallback",
+    "Held",
     "Ibans",
     "IpAddresses",
     "JsonFormatter",
     "Limit",
     "Logging",
+    "MemoryBudgetBackend",
     "MemoryRateBackend",
     "PatternDetector",
     "Permissions",
@@ -61,6 +66,7 @@ __all__ = [
     "Sanitize",
     "Secrets",
     "SocialSecurityNumbers",
+    "Spending",
     "ThinkTagStrip",
     "Timeout",
     "Validation",

@@ -1,21 +1,23 @@
 """Stop before too much is spent."""
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, TypeAlias, final
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final, Literal, TypeAlias
 
+import anyio
 import attrs
 
 from par._pipeline.handler import ModelHandler, RunHandler
 from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, RunCall, RunResult
 from par.errors import AuthenticationFailed, ConnectionFailed, RateLimited, RequestRejected, UsageError
-from par.middleware._checks import choice, copied, optional_count, whole
+from par.limits import Allowance, BudgetBackend, Period, Spending
+from par.middleware._budget_backend import MemoryBudgetBackend
+from par.middleware._checks import Field, choice, copied, optional_count, whole
 from par.middleware._estimate import message_tokens, spec_tokens
 from par.middleware._fallback import Fallback
 from par.middleware._logging import Logging
 from par.middleware._prices import Price, price_of, some_prices
 from par.middleware._pricing import priced
-from par.middleware._purse import Amounts, Purse
 from par.middleware._retry import Retry
 from par.middleware._validation import Validation
 from par.usage import Usage
@@ -24,16 +26,12 @@ __all__ = ["Budget"]
 
 _Scope: TypeAlias = Literal["run", "shared"]
 
+_SETTLE_S: Final = 5.0
 
-@final
-class _Tree:
-    """The purse of a run and of the runs that it starts, and how many of them go on."""
 
-    __slots__ = ("purse", "runs")
-
-    def __init__(self, purse: Purse) -> None:
-        self.purse = purse
-        self.runs = 0
+def _key(_: object, field: Field, value: object) -> None:
+    if not callable(value) and not (isinstance(value, str) and value):
+        raise ValueError(f"{field.name} must be a text that is not empty, or a function of the call, got {value!r}")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -47,7 +45,8 @@ class Budget:
     that finds no room does not wait for others to need less than they reserved.
 
     A call that was refused by the provider costs a step and no tokens; one that broke off or was cancelled keeps what
-    it reserved, for it may have been charged.
+    it reserved, for it may have been charged. What a process reserved that was killed returns, if the ``backend``
+    outlives it.
     """
 
     order: ClassVar[Order] = Order(inside_of=(Logging, Retry, Validation), outside_of=(Fallback,))
@@ -66,40 +65,57 @@ class Budget:
     prices: Mapping[str, Price] = attrs.field(factory=dict[str, Price], converter=copied, validator=some_prices)
     """Prices by model name, as in ``Pricing``; replies get their cost from it. Needed for ``cost_micro``."""
 
-    _shared: Purse = attrs.field(init=False, repr=False)
-    _trees: dict[str, _Tree] = attrs.field(factory=dict[str, _Tree], init=False, repr=False)
+    key: str | Callable[[ModelCall], str] = attrs.field(default="shared", validator=_key)
+    """The name of a ``shared`` allowance, or what tells it from the call: a tenant, a user, a project. Calls with one
+    name and one backend share one allowance."""
+    per: Period | None = attrs.field(default=None)
+    """A ``shared`` allowance begins anew each ``hour``, ``day`` or ``month``, in UTC; ``None`` for never."""
+    backend: BudgetBackend | None = attrs.field(default=None, repr=False)
+    """Where a ``shared`` allowance is kept: that of a store is for many processes. ``None`` keeps it in this object."""
+
+    _allowance: Allowance = attrs.field(init=False, repr=False)
+    _memory: MemoryBudgetBackend = attrs.field(factory=MemoryBudgetBackend, init=False, repr=False)
+    _trees: dict[str, int] = attrs.field(factory=dict[str, int], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.tokens is None and self.cost_micro is None and self.steps is None:
             raise ValueError("one of tokens, cost_micro and steps must be set: a budget without limits does nothing")
         if self.cost_micro is not None and not self.prices:
             raise ValueError("prices must be given for cost_micro: without them no call has a cost")
-        object.__setattr__(self, "_shared", self._purse())
+        if self.scope == "run" and (self.backend is not None or self.per is not None or self.key != "shared"):
+            raise ValueError('scope must be "shared" where key, per or backend is given: a run has one of its own')
+        allowance = Allowance(tokens=self.tokens, cost=self.cost_micro, steps=self.steps, per=self.per)
+        object.__setattr__(self, "_allowance", allowance)
 
-    def _purse(self) -> Purse:
-        limits = {"tokens": self.tokens, "cost": self.cost_micro, "steps": self.steps}
-        return Purse({kind: limit for kind, limit in limits.items() if limit is not None})
+    async def used(self, key: str | None = None) -> dict[str, int]:
+        """Return what is used or reserved of a ``shared`` budget, by kind (``tokens``, ``cost``, ``steps``).
 
-    @property
-    def used(self) -> dict[str, int]:
-        """What is used or reserved of a ``shared`` budget, by kind (``tokens``, ``cost``, ``steps``)."""
-        return self._shared.used
+        ``key`` is the name of the allowance, and needed only where calls tell it.
+
+        Raises:
+            UsageError: if it is missing then.
+            StoreError: if the backend cannot be read.
+        """
+        if key is None:
+            if not isinstance(self.key, str):
+                raise UsageError("key must be given: the calls tell it, and there may be many")
+            key = self.key
+        spent = (await (self.backend or self._memory).used(key, self._allowance)).amounts
+        return {kind: spent[kind] for kind in self._allowance.limits}
 
     async def wrap_run(self, call: RunCall, call_next: RunHandler, /) -> RunResult[object]:
         """Keep the allowance of the run and of those that it starts while they last."""
         if self.scope == "shared":
             return await call_next(call)
         root = call.ctx.root_run_id
-        tree = self._trees.get(root)
-        if tree is None:
-            tree = self._trees[root] = _Tree(self._purse())
-        tree.runs += 1
+        self._trees[root] = self._trees.get(root, 0) + 1
         try:
             return await call_next(call)
         finally:
-            tree.runs -= 1
-            if not tree.runs:
+            self._trees[root] -= 1
+            if not self._trees[root]:
                 del self._trees[root]
+                self._memory.forget(root)
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
         """Answer the call if there is room for it.
@@ -107,24 +123,28 @@ class Budget:
         Raises:
             BudgetExhausted: if there is none; the call was not made.
             UsageError: if ``cost_micro`` is set and the model has no price.
+            StoreError: if the backend cannot be used; before the call, unless it failed meanwhile.
         """
-        purse = self._purse_of(call)
-        reserved = self._amounts(call, self._estimate(call))
-        purse.reserve(reserved)
+        reserved = self._spending(call, self._estimate(call))
+        backend, key = self._place_of(call)
+        held = await backend.reserve(key, self._allowance, reserved)
+        spent = reserved  # a call that breaks off or is cancelled may have been charged
         try:
             reply = priced(self.prices, call, await call_next(call))
+            spent = Spending(tokens=reply.usage.total_tokens, cost=reply.usage.cost_micro, steps=1)
         except (RateLimited, ConnectionFailed, RequestRejected, AuthenticationFailed):
-            purse.settle(reserved, {"tokens": 0, "cost": 0, "steps": 1})
+            spent = Spending(steps=1)
             raise
-        usage = reply.usage
-        purse.settle(reserved, {"tokens": usage.total_tokens, "cost": usage.cost_micro, "steps": 1})
+        finally:
+            with anyio.move_on_after(_SETTLE_S, shield=True):
+                await backend.settle(held, spent)
         return reply
 
-    def _purse_of(self, call: ModelCall) -> Purse:
+    def _place_of(self, call: ModelCall) -> tuple[BudgetBackend, str]:
         if self.scope == "shared":
-            return self._shared
-        tree = self._trees.get(call.ctx.root_run_id)
-        return self._purse() if tree is None else tree.purse
+            return self.backend or self._memory, self.key if isinstance(self.key, str) else self.key(call)
+        root = call.ctx.root_run_id
+        return self._memory if root in self._trees else MemoryBudgetBackend(), root
 
     def _estimate(self, call: ModelCall) -> Usage:
         return Usage(
@@ -132,11 +152,11 @@ class Budget:
             output_tokens=call.settings.max_tokens or self.reply_tokens,
         )
 
-    def _amounts(self, call: ModelCall, usage: Usage) -> Amounts:
+    def _spending(self, call: ModelCall, usage: Usage) -> Spending:
         cost = 0
         if self.cost_micro is not None:
             price = price_of(self.prices, call.model)
             if price is None:
                 raise UsageError(f"{call.model!r} has no price, so its cost cannot be limited: add it to prices")
             cost = price.cost_micro(usage)
-        return {"tokens": usage.total_tokens, "cost": cost, "steps": 1}
+        return Spending(tokens=usage.total_tokens, cost=cost, steps=1)

@@ -1,46 +1,40 @@
-"""What a budget has left: reserved before, settled after."""
+"""What an allowance has left: reserved before, settled after."""
 
-from collections.abc import Mapping
-from threading import Lock
-from typing import TypeAlias, final
+from typing import final
 
 from par.errors import BudgetExhausted
+from par.limits import Allowance, Spending
 
-__all__ = ["Amounts", "Purse"]
-
-Amounts: TypeAlias = Mapping[str, int]
+__all__ = ["Purse"]
 
 
 @final
 class Purse:
-    """The amounts of one budget. Safe to share between threads; nothing of it waits."""
+    """What is used of one allowance. Its owner sees to it that one thread uses it at a time."""
 
-    def __init__(self, limits: Amounts) -> None:
-        self._limits = limits
-        self._used = dict.fromkeys(limits, 0)
-        self._lock = Lock()
+    def __init__(self) -> None:
+        self._used = {"tokens": 0, "cost": 0, "steps": 0}
 
     @property
-    def used(self) -> dict[str, int]:
-        """What is used or reserved, by kind."""
-        with self._lock:
-            return dict(self._used)
+    def used(self) -> Spending:
+        """What is used or reserved."""
+        return Spending(**self._used)
 
-    def reserve(self, needed: Amounts) -> None:
+    def reserve(self, allowance: Allowance, needed: Spending) -> None:
         """Take the amounts, all of them or none.
 
         Raises:
             BudgetExhausted: for the first kind that has no room.
         """
-        with self._lock:
-            for kind, limit in self._limits.items():
-                if self._used[kind] + needed[kind] > limit:
-                    raise BudgetExhausted(kind=kind, limit=limit, used=self._used[kind], needed=needed[kind])
-            for kind in self._limits:
-                self._used[kind] += needed[kind]
+        amounts = needed.amounts
+        for kind, limit in allowance.limits.items():
+            if self._used[kind] + amounts[kind] > limit:
+                raise BudgetExhausted(kind=kind, limit=limit, used=self._used[kind], needed=amounts[kind])
+        for kind, amount in amounts.items():
+            self._used[kind] += amount
 
-    def settle(self, reserved: Amounts, used: Amounts) -> None:
+    def settle(self, reserved: Spending, used: Spending) -> None:
         """Put what was used in the place of what was reserved."""
-        with self._lock:
-            for kind in self._limits:
-                self._used[kind] += used[kind] - reserved[kind]
+        before, after = reserved.amounts, used.amounts
+        for kind in self._used:
+            self._used[kind] += after[kind] - before[kind]

@@ -12,9 +12,9 @@ from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, ToolCall
 from par.errors import AuthenticationFailed, ConnectionFailed, ModelError, RateLimited, RequestRejected
 from par.events import RateLimitWaited
-from par.middleware._checks import copied, counts, flag, optional_count, optional_seconds, seconds, whole
+from par.limits import Limit, RateBackend, Reservation
+from par.middleware._checks import Field, copied, counts, flag, optional_count, optional_seconds, seconds, whole
 from par.middleware._estimate import message_tokens
-from par.middleware._rate_backend import Limit, RateBackend, Reservation
 from par.middleware._rate_headers import limit_from_headers, pause_from_headers
 from par.middleware._rate_memory import MemoryRateBackend
 from par.middleware._timeout import Timeout
@@ -24,6 +24,11 @@ __all__ = ["RateLimit"]
 
 _SETTLE_S = 5.0
 _TRANSIT = 20  # the part of a window that a request may take to arrive
+
+
+def _key(_: object, field: Field, value: object) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{field.name} must be a text that is not empty, got {value!r}")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -60,8 +65,11 @@ class RateLimit:
     learn: bool = attrs.field(default=True, validator=flag)
     """Take a lower limit from the provider's headers (``x-ratelimit-limit-requests`` and its like), understood as by
     ``per_s`` seconds."""
+    key: str = attrs.field(default="model", validator=_key)
+    """The name of the limit. Limiters with one name and one backend share it: give those of different accounts at
+    providers different names."""
     backend: RateBackend = attrs.field(factory=MemoryRateBackend, repr=False)
-    """Where the counts are kept."""
+    """Where the counts are kept: that of a store is for many processes."""
 
     _limit: Limit = attrs.field(init=False, repr=False)
 
@@ -85,7 +93,7 @@ class RateLimit:
         if self.requests is None and self.tokens is None:
             return await call_next(call)
         estimate = 0 if self.tokens is None else self._estimate(call)
-        place = await self.backend.reserve("model", self._limit, tokens=estimate, max_wait_s=self.max_wait_s)
+        place = await self.backend.reserve(self.key, self._limit, tokens=estimate, max_wait_s=self.max_wait_s)
         if place.waited_s > 0:
             await self._tell_wait(call, place, estimate)
         try:
@@ -108,9 +116,9 @@ class RateLimit:
         if self.learn:
             requests, tokens = limit_from_headers(headers, "requests"), limit_from_headers(headers, "tokens")
             if requests is not None or tokens is not None:
-                await self.backend.learn("model", self._limit, requests=requests, tokens=tokens)
+                await self.backend.learn(self.key, self._limit, requests=requests, tokens=tokens)
         if (pause := pause_from_headers(headers, now)) > 0:
-            await self.backend.hold("model", self._limit, seconds=pause)
+            await self.backend.hold(self.key, self._limit, seconds=pause)
 
     async def wrap_tool(self, call: ToolCall, call_next: ToolHandler, /) -> ToolOutcome:
         """Answer the call once it is its turn, or refuse it after ``max_wait_s``."""
@@ -119,7 +127,9 @@ class RateLimit:
             return await call_next(call)
         limit = Limit(requests=allowed, per_s=self.per_s)
         try:
-            place = await self.backend.reserve(f"tool:{call.name}", limit, tokens=0, max_wait_s=self.max_wait_s)
+            place = await self.backend.reserve(
+                f"{self.key}/tool:{call.name}", limit, tokens=0, max_wait_s=self.max_wait_s
+            )
         except RateLimited as error:
             when = f" Try again in {error.retry_after_s:.1f} s." if error.retry_after_s else ""
             message = f"{call.name} may be called {allowed} times in {self.per_s:g} s, and that is used up.{when}"
@@ -142,7 +152,7 @@ class RateLimit:
         # refused before it was worked on: it cost a request and no tokens
         await self.backend.settle(place, requests=1, tokens=0)
         if isinstance(error, RateLimited) and error.retry_after_s:
-            await self.backend.hold("model", self._limit, seconds=error.retry_after_s)
+            await self.backend.hold(self.key, self._limit, seconds=error.retry_after_s)
 
     def _estimate(self, call: ModelCall) -> int:
         return message_tokens(call) + (call.settings.max_tokens or self.reply_tokens)

@@ -7,7 +7,7 @@ from typing import final
 import anyio
 
 from par.errors import RateLimited
-from par.middleware._rate_backend import Limit, Reservation
+from par.limits import Limit, Reservation
 
 __all__ = ["MemoryRateBackend"]
 
