@@ -15,6 +15,7 @@ from par.outcomes import Done
 from par.tools.bash import Bash, Policy
 from par.tools.bash._commands.table import COMMANDS
 from par.tools.bash._git.gate import check_config
+from par.tools.bash._git.prefix import GIT_PREFIX
 
 pytestmark = pytest.mark.anyio
 
@@ -218,7 +219,7 @@ def toggled(config, text):
 
 async def test_a_configuration_that_changes_after_the_look_at_it_is_not_used(scene):
     prepared(scene)
-    evil = f'[core]\n\tfsmonitor = touch {scene.mark};false\n[filter "x"]\n\tclean = touch {scene.mark}; cat\n'
+    evil = f'[core]\n\tfsmonitor = /usr/bin/touch {scene.mark};false\n[filter "x"]\n\tclean = /usr/bin/touch {scene.mark}; /bin/cat\n'
     (scene.ws / ".git/info/attributes").write_text("* filter=x\n")
     ran = 0
 
@@ -250,15 +251,16 @@ async def test_git_reads_the_bytes_that_were_looked_at(key, place, scene, monkey
     def check_then_change(listed, keys):
         found = check_config(listed, keys)
         with (scene.ws / place).open("a") as config:
-            config.write(f'{head}\n\t{name} = "touch {scene.mark};cat"\n')
+            config.write(f'{head}\n\t{name} = "/usr/bin/touch {scene.mark};/bin/cat"\n')
         return found
 
     monkeypatch.setattr(passed, check_then_change)
     (scene.ws / "a.txt").write_text("other\n")
 
-    for command in ({"op": "git_status"}, {"op": "git_add", "all": True}, {"op": "git_switch", "branch": "b"}):
+    for command in ({"op": "git_status"}, {"op": "git_add", "all": True}, {"op": "git_reset", "mode": "hard"}):
         (scene.ws / place).write_text("[extensions]\n\tworktreeConfig = true\n" if place == ".git/config" else "")
-        await sent(scene, command, WRITER)
+        outcome, _ = await sent(scene, command, WRITER)
+        assert isinstance(outcome, Done), outcome
 
     assert not scene.mark.exists()
 
@@ -285,8 +287,8 @@ def with_submodule(scene, *, ignore="none"):
     (scene.ws / ".gitmodules").write_text(f'[submodule "sub"]\n\tpath = sub\n\turl = ./sub\n\tignore = {ignore}\n')
     git(scene.ws, "add", ".gitmodules")
     git(scene.ws, "commit", "-qm", "sub")
-    git(scene.ws / "sub", "config", "filter.x.clean", f"touch {scene.mark}; cat")
-    git(scene.ws / "sub", "config", "core.fsmonitor", f"touch {scene.mark}; false")
+    git(scene.ws / "sub", "config", "filter.x.clean", f"/usr/bin/touch {scene.mark}; /bin/cat")
+    git(scene.ws / "sub", "config", "core.fsmonitor", f"/usr/bin/touch {scene.mark}; false")
     (scene.ws / "sub/.git/info/attributes").write_text("* filter=x\n")
     (scene.ws / "sub/a.txt").write_text("owt\n")
 
@@ -440,3 +442,31 @@ def everyday(ws, command):
     git(ws, "add", "a.py")
     (ws / "src/app.py").write_text("edited\n")
     (ws / "tests/test_app.py").write_text("edited\n")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.pager=cat", "core.editor=false", "diff.external=",
+        "core.sshCommand=false", "credential.helper=", "commit.gpgSign=false", "gpg.program=false", "protocol.allow=never",
+        "core.alternateRefsCommand=false", "submodule.recurse=false", "gc.auto=0", "maintenance.auto=false",
+        "core.attributesFile=/dev/null", "core.protectHFS=true", "core.protectNTFS=true", "rerere.enabled=false",
+        "branch.autoSetupMerge=false", "safe.bareRepository=explicit", "core.askPass=", "interactive.diffFilter=",
+    ],
+)  # fmt: skip
+def test_every_run_of_git_is_told_to_start_nothing(setting):
+    """Each of these stands behind another wall, so that no attack shows that it is missing."""
+    assert GIT_PREFIX[GIT_PREFIX.index(setting) - 1] == "-c"
+
+
+async def test_a_configuration_with_a_program_is_refused_at_each_command(scene):
+    prepared(scene)
+    git(scene.ws, "config", "filter.x.clean", f"/usr/bin/touch {scene.mark}; /bin/cat")
+    (scene.ws / ".git/info/attributes").write_text("* filter=x\n")
+    (scene.ws / "a.txt").write_text("owt\n")
+
+    for command in EVERY:
+        outcome, _ = await sent(scene, command, WRITER)
+        assert outcome.error_type == "repo_config_refused"
+
+    assert not scene.mark.exists()

@@ -475,6 +475,8 @@ def patched(name, *, old="/dev/null", extra="new file mode 100644\n"):
         ("diff --git a/.env b/ok\nsimilarity index 100%\ncopy from .env\ncopy to ok\n", "read_denied"),
         ("diff --git a/a.txt b/.husky/x\nsimilarity index 100%\nrename from a.txt\nrename to .husky/x\n", "protected_path"),
         ('diff --git "a/.g\\151t/x" "b/.g\\151t/x"\nnew file mode 100644\n--- /dev/null\n+++ "b/.g\\151t/x"\n@@ -0,0 +1 @@\n+x\n', "protected_path"),
+        ("--- .env\n+++ .env\n@@ -1 +1 @@\n-a\n+b\n", "patch_fails"),
+        ("--- x/.env\n+++ x/.env\n@@ -1 +1 @@\n-a\n+b\n", "read_denied"),
         ("diff --git a/x b/x\n", "patch_fails"),
         ("hello\n", "patch_fails"),
         (patched("a.txt"), "patch_fails"),

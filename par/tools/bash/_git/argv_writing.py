@@ -27,7 +27,7 @@ __all__ = [
 
 STAGE: Final = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
 """Puts exactly the names on the standard input into the index: no pattern, and no look into submodules."""
-NUMSTAT: Final = ("apply", "--numstat", "-z", "--whitespace=nowarn")
+NUMSTAT: Final = ("apply", "-p1", "--numstat", "-z", "--whitespace=nowarn")
 _EVERYTHING: Final = ":(top)"
 
 
@@ -89,6 +89,9 @@ def reset_argv(command: GitReset, oid: str) -> tuple[str, ...]:
 
 
 def apply_argv(command: GitApply) -> tuple[str, ...]:
-    """Return the arguments of ``git apply``, which reads the patch from its standard input."""
+    """Return the arguments of ``git apply``, which reads the patch from its standard input.
+
+    Without ``-p1`` it would guess from the patch how many parts to take off the names.
+    """
     choices = ((command.check, "--check"), (command.reverse, "--reverse"))
-    return ("apply", "--whitespace=nowarn", "--verbose", *(token for wanted, token in choices if wanted))
+    return ("apply", "-p1", "--whitespace=nowarn", "--verbose", *(token for wanted, token in choices if wanted))

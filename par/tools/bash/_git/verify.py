@@ -172,8 +172,8 @@ _RULES: Final = MappingProxyType({
         _Rule(fixed=("--quiet", "--no-recurse-submodules"), choices="--soft|--mixed|--hard", needs=".*", oids=(1, 1), after="nothing"),
     ),
     "apply": (
-        _Rule(fixed=("--whitespace=nowarn", "--verbose"), choices="--check|--reverse", after="absent"),
-        _Rule(fixed=("--numstat", "-z", "--whitespace=nowarn"), after="absent"),
+        _Rule(fixed=("-p1", "--whitespace=nowarn", "--verbose"), choices="--check|--reverse", after="absent"),
+        _Rule(fixed=("-p1", "--numstat", "-z", "--whitespace=nowarn"), after="absent"),
     ),
 })  # fmt: skip
 _REVISION = r"[A-Za-z0-9_@](?:(?!\.\.)[A-Za-z0-9_./~+@{}^-]){0,255}"
