@@ -102,12 +102,15 @@ class _Connections:
             try:
                 results.append(await function())
             finally:
-                self._running.discard(scope)
-                if self._closed and not self._running:
-                    self._ended.set()
+                self._left(scope)
         if not results:
             raise StoreUnavailable(self._where, _CLOSED)
         return results[0]
+
+    def _left(self, scope: anyio.CancelScope) -> None:
+        self._running.discard(scope)
+        if self._closed and not self._running:
+            self._ended.set()
 
     async def run(self, job: Job[T], again: bool, give_up_s: float | None) -> T:
         async def tried() -> T:

@@ -1,5 +1,7 @@
 """The schemas that databases have had, the way from each to the next, and the roles."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Final, cast
 
 from par.errors import NewerSchema, StoreUnavailable
@@ -19,8 +21,8 @@ SCHEMA_VERSION: Final = len(_MIGRATIONS)
 
 _OLDEST_SERVER: Final = 150_000
 """Views that ask for their reader's rights came with Postgres 15."""
-_LOCK: Final = "SELECT pg_advisory_xact_lock(x'50415231'::bigint)"
-"""Lets one process migrate and the others wait: many may start at once."""
+_NUMBER: Final = "x'50415231'::bigint"
+"""Of the lock that lets one process migrate and the others wait: many may start at once."""
 _START: Final = (
     "CREATE SCHEMA IF NOT EXISTS par",
     "CREATE TABLE IF NOT EXISTS migration (version integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())",
@@ -48,7 +50,7 @@ async def migrate(pool: PgPool) -> None:
         if int(server) < _OLDEST_SERVER:
             raise StoreUnavailable(pool.where, "par needs Postgres 15 or newer")
         if await _version(connection, pool.where) < SCHEMA_VERSION:
-            async with connection.transaction():
+            async with _alone(connection):
                 await _advance(connection, pool.where)
         if await connection.fetchval("SELECT has_function_privilege('make_partition(date)', 'EXECUTE')"):
             await connection.execute(_AHEAD)
@@ -70,8 +72,7 @@ async def grant_roles(dsn: str) -> None:
     """
 
     async def job(connection: Connection) -> None:
-        async with connection.transaction():
-            await connection.execute(_LOCK)
+        async with _alone(connection):
             for statement in (*ROLES, GRANTS):
                 await connection.execute(statement)
 
@@ -80,9 +81,26 @@ async def grant_roles(dsn: str) -> None:
         await pool.run(job, again=True)
 
 
+@asynccontextmanager
+async def _alone(connection: Connection) -> AsyncGenerator[None, None]:
+    """A transaction that has the schema to itself."""
+    # The lock comes before the transaction: one that began while it waited would not see all that was made meanwhile.
+    # A connection that is lost, or closed because its job was cancelled, lets go of it.
+    await connection.execute(f"SET statement_timeout = 0; SELECT pg_advisory_lock({_NUMBER})")
+    try:
+        async with connection.transaction():
+            yield
+    except Exception:
+        await _let_go(connection)
+        raise
+    await _let_go(connection)
+
+
+async def _let_go(connection: Connection) -> None:
+    await connection.execute(f"SELECT pg_advisory_unlock({_NUMBER}); RESET statement_timeout")
+
+
 async def _advance(connection: Connection, where: str) -> None:
-    await connection.execute("SET LOCAL statement_timeout = 0")
-    await connection.execute(_LOCK)
     for statement in _START:
         await connection.execute(statement)
     # read again: another process may have done it while this one waited for the lock

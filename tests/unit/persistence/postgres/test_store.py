@@ -10,12 +10,16 @@ import anyio.lowlevel
 import pytest
 from unit.persistence.made import START, envelope, envelopes, event
 
+from par._clock import Clock
 from par.errors import NewerSchema, StoreError, StoreUnavailable, WrongKey
 from par.events import RecordsExpired, RecordsRedacted, Redacted
 from par.persistence import AUDIT_SESSION, Queue, read_heads, sign_heads
+from par.persistence._chain import Linker, record_of
+from par.persistence._own_records import Scribe
 from par.persistence._postgres import open_postgres
 from par.persistence._postgres_pool import PgOptions, open_pg_pool
 from par.persistence._postgres_schema import SCHEMA_VERSION, migrate
+from par.persistence._postgres_write import Writer
 
 pytestmark = pytest.mark.anyio
 
@@ -202,7 +206,7 @@ async def test_a_standby_is_reported_when_it_remains_one(postgres_server):
             "AND datname = current_database()",
             dsn=dsn,
         )
-        with pytest.raises(StoreUnavailable, match="read-only"):
+        with anyio.fail_after(10), pytest.raises(StoreUnavailable, match="read-only"):
             await store.append(envelopes(count=1, first=2))
 
 
@@ -252,6 +256,59 @@ async def test_a_lost_line_loses_no_event_and_doubles_none(dsn, scope, sql):
         posted = [one.event.content for one in await store.events("posted")]
     assert (verification.ok, verification.events) == (True, 240)
     assert len(set(posted)) == len(posted) == 120
+
+
+class Cut:
+    """A connection whose line is lost after the server has stored something, before it can say so."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.fetch = connection.fetch
+
+    async def fetchval(self, *arguments):
+        await self._connection.fetchval(*arguments)
+        self._connection.terminate()
+        raise ConnectionResetError
+
+
+async def test_what_was_stored_when_the_line_was_lost_is_not_stored_again(dsn, scope):
+    scribe, tries = Scribe(scope, Clock()), []
+    writer = Writer(Linker(), "x", notify=False)
+    numbered = tuple(record_of(one, scope) for one in envelopes(count=2))
+    nameless = tuple(scribe.record(event(f"{number}"), "t", "") for number in range(2))
+
+    async def job(connection):
+        tries.append(1)
+        return await writer.write(Cut(connection) if len(tries) == 1 else connection, [numbered, nameless])
+
+    async with open_postgres(dsn, scope=scope) as store:
+        async with open_pg_pool(dsn, scope=scope) as pool:
+            results = await pool.run(job, again=True)
+
+        assert (len(tries), results) == (2, [None, None])
+        assert [(one.session, one.seq) for one in await store.events()] == [("s", 1), ("s", 2), ("t", 1), ("t", 2)]
+
+
+async def test_the_clock_says_what_is_old_and_stamps_what_the_store_tells(dsn, scope):
+    async with open_postgres(dsn, scope=scope, clock=Clock(now=lambda: START + timedelta(days=10))) as store:
+        await store.append([envelope(seq=1, at=START), envelope(seq=2, at=START + timedelta(days=9))])
+        gone = await store.expire(older_than=timedelta(days=5))
+
+        assert gone.events == 1
+        assert (await store.events(AUDIT_SESSION))[0].at == START + timedelta(days=10)
+
+
+async def test_a_full_queue_drops_what_is_posted_if_it_may(dsn, scope):
+    told = []
+    queue = Queue(limit=1, when_full="drop", on_drop=lambda number, error: told.append(number))
+
+    async with open_postgres(dsn, scope=scope, queue=queue) as store:
+        taken = [await store.post("s", [event(str(number))]) for number in range(200)]
+        await store.flush()
+
+        assert store.dropped == 200 - sum(taken) > 0
+        assert len(await store.events("s")) == sum(taken)
+        assert told
 
 
 async def test_with_a_key_no_record_can_be_made_without_it(dsn, scope, sql):

@@ -127,6 +127,22 @@ async def test_a_tail_goes_on_after_its_line_was_cut(dsn, scope, sql):
     assert found == more
 
 
+async def test_a_bell_that_was_deaf_for_a_while_rings_when_it_hears_again(dsn, scope, sql):
+    async with open_pg_pool(dsn, scope=scope) as pool:
+        bell = Bell(pool, "deaf", poll_s=60)
+        await bell.wait(-1)
+        await anyio.to_thread.run_sync(
+            sql, "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE query LIKE 'LISTEN%deaf%'"
+        )
+        with anyio.fail_after(3):
+            while not bell._connection.is_closed():
+                await anyio.sleep(0.01)
+            rings = bell._rings  # it heard the end of its line
+
+            assert await bell.wait(rings) > rings  # and has a new one, before which something may have happened
+        await bell.aclose()
+
+
 async def test_a_tail_outlives_a_restart_of_the_server(mortal):
     dsn = mortal.database()
     found = []
