@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from par.tools import Workspace
 from par.tools._beneath import open_beneath
+from par.tools._workspace_write import create
 from par.tools.bash._native.match import matches
 
 TARGETS = st.lists(st.sampled_from(["..", "a", "b", "c", ".", "a/b", "/etc", "../.."]), min_size=1, max_size=4)
@@ -42,6 +44,33 @@ def test_no_arrangement_of_links_leads_out(tmp_path_factory, links, path, kernel
     assert real.is_relative_to(ws)
     assert (ws / name).resolve() == real
     assert not any((ws / name).parents[i].is_symlink() for i in range(len(name.split("/"))))
+
+
+@given(
+    links=st.dictionaries(st.sampled_from(["a/x", "b/x", "c", "a/b"]), TARGETS, max_size=4),
+    path=TARGETS,
+    kernel=st.booleans(),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_written_has_the_name_that_was_given_and_no_other(tmp_path_factory, links, path, kernel):
+    ws = tmp_path_factory.mktemp("base") / "ws"
+    (ws / "a").mkdir(parents=True)
+    (ws / "b").mkdir()
+    for name, target in links.items():
+        (ws / name).symlink_to("/".join(target))
+    with Workspace(ws) as workspace:
+        workspace._kernel = workspace._kernel and kernel
+        try:
+            with workspace.open_spot("/".join([*path, "new"])) as spot:
+                create(spot, [b"x"])
+                real = Path(f"/proc/self/fd/{spot.fd}").resolve()
+        except OSError:
+            return
+
+    assert real.is_relative_to(ws)
+    assert real / "new" == ws / spot.name
+    assert (ws / spot.name).read_bytes() == b"x"
+    assert not any((ws / spot.name).parents[i].is_symlink() for i in range(len(spot.name.split("/"))))
 
 
 @pytest.mark.parametrize("kernel", [True, False], ids=["openat2", "steps"])
