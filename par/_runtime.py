@@ -80,6 +80,7 @@ class Runtime:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._host.refuse_to_close_inside()
         try:
             await in_own_task(self._close)  # noqa: ASYNC102 # it shields itself, in a task that nothing else can cut
         finally:

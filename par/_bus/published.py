@@ -37,7 +37,8 @@ class _Nowhere:
 
 async def _nothing() -> AsyncIterator[Envelope]:
     await anyio.lowlevel.checkpoint()
-    for envelope in ():
+    nothing: tuple[Envelope, ...] = ()
+    for envelope in nothing:
         yield envelope
 
 

@@ -74,7 +74,7 @@ class Subscriber:
     def __init__(
         self,
         name: str,
-        kinds: frozenset[type],
+        kinds: frozenset[type[object]],
         session: str | None,
         call: Call,
         policy: DeliveryPolicy,
@@ -184,8 +184,8 @@ class Subscriber:
             if parcel.settled is not None:
                 parcel.settled.set()
             else:
-                failure = None if parcel.failure is _STRAY else parcel.failure
-                self._bury(self.name, parcel.envelope, self._why, parcel.tried, failure and failure.error)
+                known = None if parcel.failure is None or parcel.failure is _STRAY else parcel.failure.error
+                self._bury(self.name, parcel.envelope, self._why, parcel.tried, known)
         for envelope in self._queue:
             self._bury(self.name, envelope, self._why, 0, None)
         self._queue.clear()

@@ -39,7 +39,7 @@ class Switchboard:
         self.ids = UlidSource()
         self.by_name: dict[str, Subscriber] = {}
         self.burial = Burial(letters, options.pending_letters)
-        self._takers: dict[type, tuple[Taker, ...]] = {}
+        self._takers: dict[type[object], tuple[Taker, ...]] = {}
         self._streams: set[EventStream[Event]] = set()
         self._group: TaskGroup | None = None
         self._one_ended: anyio.Event | None = None
@@ -71,7 +71,7 @@ class Switchboard:
         for taker in self._takers.get(type(envelope.event), ()):
             taker.offer(envelope)
 
-    def add(self, taker: Taker, kinds: frozenset[type]) -> None:
+    def add(self, taker: Taker, kinds: frozenset[type[object]]) -> None:
         """Give events of these kinds to the taker from now on."""
         for kind in kinds:
             self._takers[kind] = (*self._takers.get(kind, ()), taker)
@@ -91,7 +91,7 @@ class Switchboard:
         self.add(subscriber, subscriber.kinds)
         self._start(subscriber)
 
-    def add_stream(self, stream: EventStream[Event], kinds: frozenset[type]) -> None:
+    def add_stream(self, stream: EventStream[Event], kinds: frozenset[type[object]]) -> None:
         """Give events to the stream."""
         self._streams.add(stream)
         self.add(stream, kinds)

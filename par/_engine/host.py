@@ -156,14 +156,22 @@ class Host:
 
     # --- the end ---------------------------------------------------------------------------------------
 
-    async def close(self, cause: str) -> None:
-        """Cancel every run, wait until they have ended, and close the models that were made here.
+    def refuse_to_close_inside(self) -> None:
+        """Refuse to close while nothing is closed yet.
 
         Raises:
             UsageError: inside one of the runs, which would wait for itself.
         """
         if any(run in self._alive for run in _around.get()):
             raise UsageError("a run cannot close the runtime that it is part of")
+
+    async def close(self, cause: str) -> None:
+        """Cancel every run, wait until they have ended, and close the models that were made here.
+
+        Raises:
+            UsageError: inside one of the runs, which would wait for itself.
+        """
+        self.refuse_to_close_inside()
         self._closed = cause
         for run in list(self._alive):
             run.cancel(cause)
