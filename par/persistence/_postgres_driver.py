@@ -88,6 +88,8 @@ _UNAVAILABLE_CLASSES: Final = frozenset({"08", "25", "28", "3D", "42", "53", "55
 _UNDONE: Final = frozenset({"40001", "40P01", "55P03"})
 _DATA: Final = "22"
 """Errors of this class quote the value."""
+_CONFLICT: Final = "tuple concurrently updated"
+"""What two changes of one table's rights or partitions at the same time come to; it has no state of its own."""
 _TOO_MANY: Final = "53300"
 _CANCELED: Final = "57014"
 _READ_ONLY: Final = "25006"
@@ -166,7 +168,7 @@ def _of_state(state: str, error: Exception, where: str) -> Failure:
     sentence = _sentence(error)
     if state == _CANCELED:
         return Failure(StoreUnavailable(where, f"a statement was cancelled ({sentence})"))
-    if state in _UNDONE:
+    if state in _UNDONE or sentence == _CONFLICT:
         return Failure(StoreUnavailable(where, sentence), passing=True, undone=True)
     passing = state in _LOST or state[:2] in _PASSING_CLASSES or state in (_TOO_MANY, _READ_ONLY)
     if state[:2] in _UNAVAILABLE_CLASSES:

@@ -103,14 +103,11 @@ async def _let_go(connection: Connection) -> None:
 async def _advance(connection: Connection, where: str) -> None:
     for statement in _START:
         await connection.execute(statement)
-    # read again: another process may have done it while this one waited for the lock
-    for number, statements in enumerate(_MIGRATIONS, 1):
-        if number > await _version(connection, where):
-            for statement in statements:
-                await connection.execute(statement)
-            await connection.execute("INSERT INTO migration (version) VALUES ($1)", number)
-    await connection.execute(GUARD)
-    await connection.execute(GRANTS)
+    found = await _version(connection, where)  # again: another process may have done it while this one waited
+    for number, statements in enumerate(_MIGRATIONS[found:], found + 1):
+        for statement in (*statements, GUARD, GRANTS):
+            await connection.execute(statement)
+        await connection.execute("INSERT INTO migration (version) VALUES ($1)", number)
 
 
 async def _version(connection: Connection, where: str) -> int:
