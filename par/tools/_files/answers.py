@@ -6,8 +6,9 @@ from typing import Final, TypeVar
 
 from par.errors import CommandRefused
 from par.outcomes import Done, Failed
+from par.tools.bash._native.room import Room
 
-__all__ = ["answered", "failed", "fenced"]
+__all__ = ["answered", "failed", "fenced", "refuse_denied"]
 
 T = TypeVar("T")
 
@@ -36,6 +37,17 @@ def failed(tool: str, refused: CommandRefused, **remedies: str) -> Failed:
     remedy = remedies.get(refused.code) or _REMEDIES.get(refused.code) or refused.remedy
     message = f"[{tool}:{refused.code}] at {refused.field}: {refused.problem}" + (f" {remedy}" if remedy else "")
     return Failed(kind="refused", message=message, error_type=refused.code)
+
+
+def refuse_denied(room: Room, path: str) -> None:
+    """Refuse a name that is kept from being read, whether or not there is such a file.
+
+    Raises:
+        CommandRefused: with the code ``read_denied``.
+    """
+    if room.policy.denies_reading(path):
+        deny = room.policy.read_denied(path)
+        raise CommandRefused(deny.code, deny.reason, field="path", remedy=deny.remedy)
 
 
 def fenced(facts: str, text: str) -> str:

@@ -9,7 +9,7 @@ import attrs
 from par import AgentTool, Param, tool
 from par.errors import CommandRefused
 from par.outcomes import Done, Failed
-from par.tools._files.answers import answered, failed, fenced
+from par.tools._files.answers import answered, failed, fenced, refuse_denied
 from par.tools.bash._commands.reading import Grep, ReadFile
 from par.tools.bash._native.files import lines_of
 from par.tools.bash._native.grep import grep as search
@@ -69,6 +69,7 @@ def read_tool(room: Room) -> AgentTool[object]:
 
 def _read(room: Room, path: str, start_line: int, max_lines: int, *, numbers: bool) -> Done[FileText]:
     ReadFile(path=path)  # checks it
+    refuse_denied(room, path)
     last = start_line + max_lines - 1
     bounded = attrs.evolve(room, policy=attrs.evolve(room.policy, max_output_lines=max_lines))
     kept = bounded.lines()
@@ -144,6 +145,7 @@ def grep_tool(room: Room) -> AgentTool[object]:
                 hidden=everything,
                 no_ignore=everything,
             )
+            refuse_denied(room, path)
             return _matches(await search(bounded, command, launcher))
         except CommandRefused as refused:
             return failed("grep", refused)

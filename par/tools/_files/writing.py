@@ -13,7 +13,7 @@ import attrs
 from par import AgentTool, Param, tool
 from par.errors import CommandRefused
 from par.outcomes import Done, Failed
-from par.tools._files.answers import answered, fenced
+from par.tools._files.answers import answered, fenced, refuse_denied
 from par.tools._files.diff import diff_of
 from par.tools._files.edits import Edit, edited
 from par.tools._workspace import Spot
@@ -150,9 +150,7 @@ def edit_tool(room: Room) -> AgentTool[object]:
 def _edit(room: Room, path: str, edits: tuple[Edit, ...]) -> Done[EditedFile]:
     with place(room, path) as spot:
         _refuse_asked(spot.name)
-        if room.policy.denies_reading(spot.name):
-            deny = room.policy.read_denied(spot.name)
-            raise CommandRefused(deny.code, deny.reason, field="path", remedy=deny.remedy)
+        refuse_denied(room, spot.name)
         with locked(spot, interruptible):
             before, facts = _text(spot, path)
             after = edited(before, edits)

@@ -182,6 +182,14 @@ async def test_what_holds_secrets_is_not_read(ws, refused, path):
     assert "[read:read_denied]" in await refused("read", path=path)
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("read", {}), ("grep", {"pattern": "x"}), ("edit", {"edits": [{"old": "x", "new": "y"}]})],
+)
+async def test_whether_there_is_a_secret_is_not_told(refused, name, arguments):
+    assert f"[{name}:read_denied]" in await refused(name, path=".env", **arguments)
+
+
 async def test_the_host_says_what_is_not_read(ws, got, refused):
     fill(ws, f_plan="x", _env="fine")
 
