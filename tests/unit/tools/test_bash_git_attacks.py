@@ -308,7 +308,7 @@ async def test_no_command_looks_into_a_submodule(command, scene):
         assert isinstance(outcome, Done), outcome
 
 
-async def test_a_plain_git_would_look_into_that_submodule(scene):
+def test_a_plain_git_would_look_into_that_submodule(scene):
     prepared(scene)
     with_submodule(scene)
 
@@ -386,19 +386,24 @@ async def test_a_tree_with_a_folder_named_git_is_not_checked_out(scene):
         ]
 
 
-async def test_nothing_is_left_in_the_folder_for_temporary_files(scene, tmp_path, monkeypatch):
+@pytest.mark.parametrize("memory", ["", "private"], ids=["disk", "memory"])
+async def test_nothing_is_left_in_the_folders_for_temporary_files(memory, scene, tmp_path, monkeypatch):
     prepared(scene)
     private = tmp_path / "private"
     private.mkdir()
+    memory = memory and str(private)
     monkeypatch.setattr("tempfile.tempdir", str(private))
+    monkeypatch.setattr("par.tools.bash._git.view._MEMORY", memory)
 
     for command in EVERY:
-        await sent(scene, command, WRITER)
+        ready(scene, command)
+        outcome, _ = await sent(scene, command, WRITER)
+        assert isinstance(outcome, Done), outcome
 
     assert list(private.iterdir()) == []
 
 
-async def yes(request):
+def yes(request):
     return Approved(by="ann")
 
 

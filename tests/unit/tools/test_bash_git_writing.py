@@ -629,11 +629,14 @@ def test_a_gate_serves_one_loop_after_the_other(repo):
         anyio.run(enter, backend=backend)
 
 
-def test_a_copy_of_the_index_has_its_time(repo):
+@pytest.mark.parametrize("small", [0, 4096])
+def test_a_copy_of_the_index_has_its_time(repo, monkeypatch, small):
     bash = Bash(repo)
     room = Room(workspace=bash.workspace, policy=bash.policy)
 
+    monkeypatch.setattr("par.tools.bash._git.view._SMALL_INDEX", small)
     with open_repository(room, None) as repository, open_view(repository, "copy") as view:
+        assert (Path(view.index).parent == Path(view.folder)) == bool(small)
         assert Path(view.index).stat().st_mtime_ns == (repo / ".git/index").stat().st_mtime_ns
     bash.workspace.close()
 
