@@ -44,6 +44,7 @@ from par.tools.bash._commands.writing import (
     Touch,
     WriteFile,
 )
+from par.tools.bash._plan import planned_argv, schema_of_op
 from par.tools.bash._policy.decide import Allow, Ask, Decision, Deny
 from par.tools.bash._policy.hosted import Linter, Param, Place, PythonHost, Task, TestRunner
 from par.tools.bash._policy.policy import Identity, Policy
@@ -139,4 +140,6 @@ __all__ = [
     "command_from_json",
     "command_to_json",
     "parse_command",
+    "planned_argv",
+    "schema_of_op",
 ]

@@ -28,7 +28,7 @@ from par.tools.bash._native.room import Room, chunks, refuse_os_error
 from par.tools.bash._policy.hosted import Place
 from par.tools.bash._run.attend import GRACE_S, Bounds, Exited, attend
 from par.tools.bash._run.changes import changed_since
-from par.tools.bash._run.hosted_argv import linter_argv, task_argv, tests_argv
+from par.tools.bash._run.hosted_argv import READER, linter_argv, module_argv, script_argv, task_argv, tests_argv
 from par.tools.bash._run.hosted_verify import verify_hosted
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.work import Work
@@ -44,7 +44,6 @@ _MOST_LINKS: Final = 40
 _MAX_SCRIPT: Final = 10 * 1024 * 1024
 _CLEAR_S: Final = 10.0
 _SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib64")
-_READER: Final = str(Path(__file__).with_name("script_main.py"))
 _TOP: Final = tuple(sorted(name for name in PROTECTED if name.startswith(".") and name != ".git"))
 _PYTHON: Final = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
 
@@ -166,7 +165,7 @@ def _read_only(plan: _Plan) -> tuple[str, ...]:
         if not place.startswith(tuple(f"{name}/" for name in _SYSTEM)):
             wanted.append(str(folder.parent if folder.name == "bin" else folder))
     if plan.script is not None:
-        wanted.append(_READER)
+        wanted.append(READER)
     real = (os.path.realpath(path) for path in wanted)
     return tuple(dict.fromkeys(path for path in real if os.path.exists(path) and path != "/"))  # noqa: PTH110 # plain texts
 
@@ -247,15 +246,14 @@ def _python(work: Work, command: RunPython, stack: ExitStack) -> _Plan:
         raise RuntimeError("the policy allowed a script, and has no Python")
     cwd = _folder(work.room, command.cwd)
     if command.script is None:
-        argv = (host.python, "-P", "-s", "-X", "utf8", "-m", command.module or "", *command.args)
-        return _Plan(argv=argv, cwd=cwd, place=host.place, writes=True)
+        return _Plan(argv=module_argv(host, command), cwd=cwd, place=host.place, writes=True)
     name, source = _source(work, command.script)
     fd = os.memfd_create("script", os.MFD_CLOEXEC) if hasattr(os, "memfd_create") else _unnamed()
     stack.callback(os.close, fd)
     os.write(fd, source)
     os.lseek(fd, 0, os.SEEK_SET)
     shown = f"./{os.path.relpath(name, cwd)}" if cwd != "." else f"./{name}"
-    argv = (host.python, "-I", "-X", "utf8", _READER, str(fd), shown, *command.args)
+    argv = script_argv(host, command, held=str(fd), shown=shown)
     return _Plan(argv=argv, cwd=cwd, place=host.place, writes=True, script=fd)
 
 

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.nested import Param as Value
-from par.tools.bash._commands.running import RunLinter, RunTask, RunTests
-from par.tools.bash._policy.hosted import Linter, Param, Task, TestRunner
+from par.tools.bash._commands.running import RunLinter, RunPython, RunTask, RunTests
+from par.tools.bash._policy.hosted import Linter, Param, PythonHost, Task, TestRunner
 
-__all__ = ["Admit", "linter_argv", "task_argv", "tests_argv"]
+__all__ = ["READER", "Admit", "linter_argv", "module_argv", "script_argv", "task_argv", "tests_argv"]
 
 Admit = Callable[[str, str], str]
 """Takes a path and the field that it stands in; returns how it is written for the program, or refuses it."""
 
+READER: Final = str(Path(__file__).with_name("script_main.py"))
 _TOKEN = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)(?::([^{}]*))?\}")
 
 
@@ -66,6 +69,16 @@ def task_argv(task: Task, command: RunTask, admit: Admit) -> tuple[str, ...]:
         )
     values = {name: _param(param, command.params.get(name), admit) for name, param in known.items()}
     return (task.argv[0], *_filled(task.argv[1:], values))
+
+
+def script_argv(host: PythonHost, command: RunPython, *, held: str, shown: str) -> tuple[str, ...]:
+    """Return the argv of a script: ``held`` is the descriptor that holds its text, ``shown`` what it is called."""
+    return (host.python, "-I", "-X", "utf8", READER, held, shown, *command.args)
+
+
+def module_argv(host: PythonHost, command: RunPython) -> tuple[str, ...]:
+    """Return the argv of a module that the host has set up."""
+    return (host.python, "-P", "-s", "-X", "utf8", "-m", command.module or "", *command.args)
 
 
 def _filled(tokens: Iterable[str], values: dict[str, str | bool | None]) -> Iterable[str]:
