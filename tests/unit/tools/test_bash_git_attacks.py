@@ -403,7 +403,7 @@ async def test_nothing_is_left_in_the_folders_for_temporary_files(memory, scene,
     assert list(private.iterdir()) == []
 
 
-def yes(request):
+async def yes(request):
     return Approved(by="ann")
 
 

@@ -663,3 +663,11 @@ async def test_a_link_among_the_names_of_branches_is_refused(repo, send, name):
 
     assert outcome.error_type == "repo_layout_refused"
     assert list(out.iterdir()) == []
+
+
+async def test_a_file_that_is_too_large_for_git_is_told(repo, code):
+    (repo / "big").write_bytes(os.urandom(65 * 1024 * 1024))  # more than one file that a process may write
+
+    assert await code(op="git_add", paths=["big"]) == "too_large"
+    assert status(repo) == ["?? big"]
+    assert not list((repo / ".git").glob("*.lock"))
