@@ -1,5 +1,6 @@
 """Who may do what: the role that appends, the one that reads, the owner, and scopes among each other."""
 
+import os
 from itertools import count
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,14 +28,16 @@ def login(dsn, user):
 def users(postgres_server, dsn):
     """Names of three logins: one appends, one reads, one owns everything and is no superuser."""
     number = next(NUMBERS)
-    names = {role: f"{role}_{number}" for role in ("writer", "reader", "owner")}
+    names = {role: f"{role}_{os.getpid()}_{number}" for role in ("writer", "reader", "owner")}
     database = urlsplit(dsn).path[1:]
     postgres_server.execute(
         *(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'" for name in names.values()),
         f"ALTER ROLE {names['owner']} CREATEROLE",
         f'GRANT CREATE ON DATABASE "{database}" TO {names["owner"]}',
     )
-    return names
+    yield names
+    all_names = ", ".join(names.values())
+    postgres_server.execute(f"DROP OWNED BY {all_names} CASCADE", f"DROP ROLE {all_names}", dsn=dsn)
 
 
 @pytest.fixture
