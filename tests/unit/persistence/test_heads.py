@@ -52,7 +52,9 @@ def test_another_key_or_none_is_told(written, read):
         read_heads(sign_heads(HEADS, key=written), key=read)
 
 
-@pytest.mark.parametrize("call", [lambda: sign_heads(HEADS, key=b"short"), lambda: read_heads(sign_heads(HEADS), key=b"short")])
+@pytest.mark.parametrize(
+    "call", [lambda: sign_heads(HEADS, key=b"short"), lambda: read_heads(sign_heads(HEADS), key=b"short")]
+)
 def test_a_key_that_is_too_short_is_refused(call):
     with pytest.raises(ValueError, match="16 bytes"):
         call()
