@@ -159,7 +159,11 @@ class GitApply:
 
     op: ClassVar[Literal["git_apply"]] = "git_apply"
 
-    patch: str = attrs.field(metadata=text("The patch, as git diff shows one.", 1_048_576).at())
+    patch: str = attrs.field(
+        metadata=text(
+            "The patch, as git diff shows one; its paths count from the top of the repository.", 1_048_576
+        ).at()
+    )
     check: bool = attrs.field(default=False, metadata=Flag("Only tell whether it applies.").at())
     reverse: bool = attrs.field(default=False, metadata=Flag("Take it back.").at())
     cwd: str | None = attrs.field(default=None, metadata=CWD)

@@ -11,7 +11,7 @@ from par.tools.bash._commands.facts import RISKS, CommandEffect, CommandRisk
 from par.tools.bash._commands.filters import Cut, Sort, Uniq
 from par.tools.bash._commands.git_history import GitBlame
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow
-from par.tools.bash._commands.git_writing import GitAdd
+from par.tools.bash._commands.git_writing import GitAdd, GitRestore
 from par.tools.bash._commands.leaves import Leaf
 from par.tools.bash._commands.looking import Checksum, Diff, FileType, HexDump, JsonQuery
 from par.tools.bash._commands.pipeline import Pipeline
@@ -194,6 +194,8 @@ def _written(command: Command) -> tuple[str, ...]:
         return (command.dst,)
     if isinstance(command, Move):
         return (command.src, command.dst)
+    if isinstance(command, GitRestore) and command.in_worktree:
+        return tuple(path for path in (_below(command.cwd, path) for path in command.paths) if path is not None)
     return command.paths if isinstance(command, Remove) else ()
 
 
