@@ -115,6 +115,8 @@ class MemoryDeadLetters:
         if place is None:
             return False
         old = self._letters[place]
+        if old.redacted and error is not None:
+            error = ErrorInfo(type=error.type, message="")
         self._letters[place] = attrs.evolve(
             old, replays=old.replays + 1, replayed_at=at, attempts=attempts, reason=reason, error=error
         )
@@ -138,11 +140,15 @@ class MemoryDeadLetters:
         for place, letter in enumerate(self._letters):
             if letter.redacted:
                 continue
-            body = codec.dumps(letter.envelope.event).casefold()
+            error = letter.error
+            body = f"{codec.dumps(letter.envelope.event)}\n{error.message if error else ''}".casefold()
             if any(form in body for form in forms):
-                kind = codec.tag_of(letter.envelope.event)
+                event = Redacted(kind=codec.tag_of(letter.envelope.event))
                 self._letters[place] = attrs.evolve(
-                    letter, envelope=attrs.evolve(letter.envelope, event=Redacted(kind=kind)), redacted=True
+                    letter,
+                    envelope=attrs.evolve(letter.envelope, event=event),
+                    error=error and ErrorInfo(type=error.type, message=""),
+                    redacted=True,
                 )
                 count += 1
         return count
