@@ -301,3 +301,11 @@ async def test_too_much_is_not_removed(ws, refused, monkeypatch):
     monkeypatch.setattr(_workspace_tree, "MAX_ENTRIES", 2)
 
     assert (await refused(Remove(paths=("d",), recursive=True))).code == "too_large"
+
+
+async def test_names_that_programs_obey_go_with_the_folder_that_is_removed(ws, do):
+    fill(ws, "node_modules/p/.npmrc", "node_modules/p/.vscode/x")
+
+    await do(Remove(paths=("node_modules",), recursive=True))
+
+    assert names(ws) == []

@@ -20,6 +20,7 @@ from par.tools.bash._native.room import Room
 from par.tools.bash._native.write_file import check_replaceable
 from par.tools.bash._native.write_place import (
     asked_name,
+    holds_history,
     place,
     protected,
     refuse,
@@ -199,7 +200,8 @@ def _removable(room: Room, field: str) -> Callable[[Found], None]:
 
 
 def _check_removable(room: Room, spot: Spot, field: str) -> None:
-    if protected(room, spot.name):
+    # what goes with a folder is not obeyed any more, such as an .npmrc in node_modules; a repository is work that is lost
+    if holds_history(spot.name) or room.policy.denies_writing(spot.name):
         problem = "it is protected, and it would be removed too."
         raise refuse("protected_path", spot.name, problem, "Name the rest, or ask the user.", field)
 

@@ -17,6 +17,7 @@ from par.tools.bash._run.clean import escape_name
 __all__ = [
     "allow_writing",
     "asked_name",
+    "holds_history",
     "kept_shut",
     "pieces",
     "place",
@@ -26,6 +27,7 @@ __all__ = [
     "shown",
 ]
 
+_HISTORY: Final = frozenset({".git", ".hg", ".svn"})
 _TEXTS: Final = {
     errno.ENOENT: ("path_not_found", "it, or the folder that it stands in, does not exist.", "Make folders first."),
     errno.EEXIST: ("exists", "something has this name already.", "Choose another name, or overwrite it on purpose."),
@@ -116,6 +118,11 @@ def allow_writing(room: Room, path: str, field: str = "path") -> None:
 def protected(room: Room, name: str) -> bool:
     """Tell whether nothing may be written, moved or removed that is called ``name``, wherever it came from."""
     return protected_name(name) is not None or room.policy.denies_writing(name)
+
+
+def holds_history(name: str) -> bool:
+    """Tell whether ``name`` is, or is in, a folder that holds the history of a repository."""
+    return any(folded(part) in _HISTORY for part in name.split("/"))
 
 
 def asked_name(name: str) -> bool:
