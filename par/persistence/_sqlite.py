@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import final
 
 import anyio.lowlevel
+import attrs
 
 from par._clock import Clock
 from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Verification
 from par.events import Envelope, Event
 from par.persistence._chain import Linker, checked_key, checked_scope, records_of
+from par.persistence._dead_letters_sqlite import SqliteDeadLetters
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
 from par.persistence._host import open_host
+from par.persistence._memory_history import purge_step
+from par.persistence._memory_sqlite import SqliteMemory
 from par.persistence._own_records import Scribe, refuse_own_session
 from par.persistence._sqlite_connection import SqliteConnection, open_connection
 from par.persistence._sqlite_file import Durability, open_reader, open_writer
@@ -38,6 +42,15 @@ from par.persistence._sqlite_write import write_batch
 __all__ = ["SqliteStore", "open_sqlite", "sqlite_scopes"]
 
 
+@attrs.frozen(kw_only=True)
+class Connections:
+    """The two connections of a store; ``where`` is the file, for errors."""
+
+    writer: SqliteConnection
+    reader: SqliteConnection
+    where: str
+
+
 @final
 class SqliteStore:
     """The events of many sessions in one file, append-only, each session in a hash chain. Made by ``open_sqlite``.
@@ -51,14 +64,15 @@ class SqliteStore:
         scope: str,
         linker: Linker,
         writer: GroupCommit,
-        reader: SqliteConnection,
+        connections: Connections,
         removal: Removal,
         scribe: Scribe,
     ) -> None:
         self._scope = scope
         self._linker = linker
         self._writer = writer
-        self._reader = reader
+        self._connections = connections
+        self._reader = connections.reader
         self._removal = removal
         self._scribe = scribe
 
@@ -71,6 +85,14 @@ class SqliteStore:
     def dropped(self) -> int:
         """How many events that were posted could not be stored: see ``Queue``."""
         return self._writer.dropped
+
+    def memory(self, scope: str | None, /) -> SqliteMemory:
+        """Return what agents remember in a scope of memories; see ``par.memory``. ``None`` is all of the store's own."""
+        return SqliteMemory(self._connections.writer, self._reader, self._scope, scope)
+
+    def dead_letters(self) -> SqliteDeadLetters:
+        """Return the events that did not reach a subscriber; see ``par.bus``."""
+        return SqliteDeadLetters(self._connections.writer, self._reader, self._scope, self._connections.where)
 
     async def append(self, envelopes: Sequence[Envelope], /) -> None:
         """Store the events, all or none of them; return when they are durable.
@@ -222,7 +244,9 @@ class SqliteStore:
             ValueError: unless one of ``seqs`` and ``texts`` is given, or for an empty text, reason or ``by``.
         """
         await self._writer.flush()
-        return await self._removal.redact(session, seqs, texts, reason, by)
+        redaction = await self._removal.redact(session, seqs, texts, reason, by)
+        await self._forget_words()
+        return redaction
 
     async def redact_person(self, texts: Iterable[str], /, *, reason: str, by: str) -> tuple[Redaction, ...]:
         """Remove the contents of all events of the scope that hold one of the texts; see ``redact``.
@@ -234,7 +258,9 @@ class SqliteStore:
             ValueError: for an empty text, reason or ``by``.
         """
         await self._writer.flush()
-        return await self._removal.redact_person(texts, reason, by)
+        redactions = await self._removal.redact_person(texts, reason, by)
+        await self._forget_words()
+        return redactions
 
     async def expire(
         self,
@@ -259,7 +285,14 @@ class SqliteStore:
                 no time zone.
         """
         await self._writer.flush()
-        return await self._removal.expire(older_than, before, session, progress)
+        expired = await self._removal.expire(older_than, before, session, progress)
+        await self._forget_words()
+        return expired
+
+    async def _forget_words(self) -> None:
+        """Take the words of what was removed out of the index that memories search."""
+        while not await self._connections.writer.run(purge_step):  # a step at a time, so that writers come in between
+            pass
 
 
 @asynccontextmanager
@@ -324,7 +357,9 @@ async def open_sqlite(
 
         async with open_group_commit(write, where, options) as group:
             removal = Removal(scribe, linker, writing, reader, where)
-            yield SqliteStore(scope, linker, group, reader, removal, scribe)
+            yield SqliteStore(
+                scope, linker, group, Connections(writer=writing, reader=reader, where=where), removal, scribe
+            )
 
 
 async def sqlite_scopes(path: str | PathLike[str]) -> tuple[str, ...]:

@@ -326,3 +326,12 @@ async def test_a_writer_that_is_locked_out_waits_its_turn(tmp_path):
                 other.execute("ROLLBACK")
 
         assert await store.last_seq("s") == 3
+
+
+async def test_a_store_gives_its_memory_and_its_dead_letters(tmp_path):
+    async with open_sqlite(tmp_path / "a.db") as store:
+        remembered = await store.memory("ann").remember("likes plums", source="test")
+
+        assert [memory.id for memory in await store.memory("ann").recall("plums")] == [remembered.id]
+        assert await store.memory("bo").recall("plums") == ()
+        assert await store.dead_letters().find() == ()
