@@ -96,7 +96,7 @@ _EVENT: Final = (
     WHERE kind IN ('bash_invoked', 'bash_completed')
     """,
     """
-    CREATE INDEX event_approval ON event (scope, (readable(body) ->> 'approved_by'), at)
+    CREATE INDEX event_approval ON event (scope, at)
     WHERE kind = 'bash_invoked' AND readable(body) ->> 'approved_by' IS NOT NULL
     """,
     "CREATE INDEX event_failed ON event (scope, at) WHERE failed(kind, body)",
