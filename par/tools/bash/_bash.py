@@ -134,11 +134,13 @@ class Bash:
         """
         try:
             ctx = call.ctx if call.emit is None else call.ctx.with_emit(call.emit)
-            output = await self.run(self._parse(call.arguments), ctx=ctx, call_id=call.id)
+            command = self._parse(call.arguments)
+            output = await self.run(command, ctx=ctx, call_id=call.id)
         except CommandRefused as refused:
             return Failed(kind="refused", message=str(refused), error_type=refused.code)
         if output.limit_s is not None:
-            message = f"[bash:timeout] {output.op} was stopped after {output.limit_s:g} seconds. {_NARROW}"
+            told = f"{output.op} was stopped after {output.limit_s:g} seconds."
+            message = f"[bash:timeout] at op: {told} {self._shorter(command, output.limit_s)}"
             shown = f"\n{render(output)}" if output.stdout or output.stderr else ""
             return TimedOut(after_s=output.limit_s, message=message + shown)
         return Done(value=output, content=render(output))
@@ -165,6 +167,14 @@ class Bash:
                 )
             return command_from_json(given, offered=self._ops)  # which says what is wrong with it
         return command_from_json(given["command"], offered=self._ops)
+
+    def _shorter(self, command: Command, limit_s: float) -> str:
+        """Return what to do about a command whose time was up."""
+        most_s = self._policy.run_timeout_s
+        asked = getattr(command, "timeout_s", None) is not None
+        return (
+            f"Run less of it, or send a larger timeout_s: up to {most_s:g}." if asked and limit_s < most_s else _NARROW
+        )
 
     def _limiter(self) -> anyio.CapacityLimiter:
         limiter = self._turns.get(None)

@@ -67,6 +67,7 @@ _FOLDERS = (".", "objects", "objects/pack", "objects/info", "info", "refs", "ref
 _ELSEWHERE = ("commondir", "objects/info/alternates", "objects/info/http-alternates")
 # what git reads last counts, and the second file would be read from where others can change it
 _OWN: Final = b"\n\n[extensions]\n\tworktreeConfig = false\n"
+_NO_REPOSITORY = "Give a folder that is in one in cwd, or ask the user to make one."
 _ADVICE = "The git commands are off in this repository until the user has changed that."
 
 
@@ -140,7 +141,7 @@ def open_repository(room: Room, cwd: str | None) -> Generator[Repository, None, 
         refuse_os_error(error, cwd or ".", "cwd")
     where = "the workspace" if cwd is None else quote(cwd)
     raise CommandRefused(
-        "no_repository", f"{where} is not in a git repository of the workspace.", field="cwd", remedy=""
+        "no_repository", f"{where} is not in a git repository of the workspace.", field="cwd", remedy=_NO_REPOSITORY
     )
 
 

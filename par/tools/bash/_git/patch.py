@@ -22,7 +22,7 @@ _BOTH: Final = re.compile(r"^diff --git (.*)$", re.MULTILINE)
 _MODE: Final = re.compile(
     r"^(?:(?:new file|deleted file|old|new) mode |index [0-9a-f]+\.\.[0-9a-f]+ )([0-7]+)\s*$", re.MULTILINE
 )
-_AGAIN: Final = "Read the file again and make the patch from what it has now; write_file can replace it."
+_AGAIN: Final = "Use read_file and make the patch from what it has now; write_file can replace it."
 _FILES: Final = frozenset({"100644", "100755"})
 _ESCAPED: Final = re.compile(rb'\\([abfnrtv"\\]|[0-7]{3})')
 _LETTERS: Final = dict(zip(b'abfnrtv"\\', b'\a\b\f\n\r\t\v"\\', strict=True))

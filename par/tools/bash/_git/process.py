@@ -29,6 +29,8 @@ _CONFIG: Final = ("config", "--file", "-", "--no-includes", "--list", "-z")
 _MAX_LIST: Final = 16 * 1024 * 1024
 """Bytes of a list of names that this module works with itself."""
 _SAID: Final = 600
+_FAILED: Final = "git_status shows the state. If it stays so, tell the user."
+_ENDED: Final = "git_status shows how far it came. If it happens again, tell the user."
 
 
 @attrs.frozen(kw_only=True)
@@ -242,7 +244,7 @@ _KNOWN: Final = (
 _SIGXFSZ: Final = 25
 
 
-def failed(ended: Exited, verb: str, *, code: str = "git_failed", remedy: str = "") -> CommandRefused:
+def failed(ended: Exited, verb: str, *, code: str = "git_failed", remedy: str = _FAILED) -> CommandRefused:
     """Return the refusal that a failure of git becomes: a code, what git says, and what to do."""
     said = clean(ended.stderr.head or ended.stdout.head).strip()
     problem = f"git {verb} failed" + (f"; it says {json.dumps(said[:_SAID], ensure_ascii=False)}." if said else ".")
@@ -251,7 +253,8 @@ def failed(ended: Exited, verb: str, *, code: str = "git_failed", remedy: str = 
             "too_large", "a file is larger than git may write here.", field="op", remedy="Leave large files out."
         )
     if ended.signal is not None:
-        return CommandRefused("git_ended", f"git {verb} was ended by signal {ended.signal}.", field="op", remedy=remedy)
+        problem = f"git {verb} was ended by signal {ended.signal}."
+        return CommandRefused("git_ended", problem, field="op", remedy=_ENDED)
     # what git says about a patch is mostly text of the patch
     for pattern, known, advice in _ALWAYS if verb == "apply" else _KNOWN:
         if re.search(pattern, said, re.IGNORECASE | re.DOTALL):

@@ -61,5 +61,5 @@ async def _refuse_submodules(git: Git) -> None:
                 "has_submodules",
                 "stashing looks into submodules, whose configuration nobody has checked.",
                 field="op",
-                remedy="Commit on a branch of its own instead.",
+                remedy="Make a branch with git_switch and create: true, and commit there instead.",
             )

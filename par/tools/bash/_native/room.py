@@ -116,5 +116,5 @@ def refuse_os_error(error: OSError, path: str, field: str) -> Never:
         CommandRefused: always.
     """
     known = _CODES.get(error.errno or 0)
-    code, problem, remedy = known or ("unreadable", f"it cannot be opened ({error.strerror}).", "")
+    code, problem, remedy = known or ("unreadable", f"it cannot be opened ({error.strerror}).", "Tell the user.")
     raise CommandRefused(code, f"{quote(escape_name(path))}: {problem}", field=field, remedy=remedy) from None

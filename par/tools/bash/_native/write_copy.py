@@ -43,7 +43,9 @@ def _copy_file(room: Room, command: Copy, source: Opened) -> Outcome:
         raise OSError(errno.EINVAL, "it is no regular file", source.name)
     if facts.st_nlink > 1:
         problem = "the file has more than one name, and what the others protect cannot be told."
-        raise refuse("hard_link", command.src, problem, "Read it and write what you need.", "src")
+        raise refuse(
+            "hard_link", command.src, problem, "Use read_file, and write what you need with write_file.", "src"
+        )
     if facts.st_size > MAX_BYTES:
         problem = f"it has {facts.st_size} bytes; at most {MAX_BYTES} are copied."
         raise refuse("too_large", command.src, problem, "Ask the user to copy it.", "src")

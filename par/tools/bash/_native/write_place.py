@@ -39,9 +39,9 @@ _TEXTS: Final = {
     errno.ELOOP: (
         "path_symlink",
         "there is a link in it, and nothing is written through links.",
-        "Use the real path, without links.",
+        "Use the real path, without links; stat shows where a link leads.",
     ),
-    errno.EXDEV: ("other_device", "it lies on another file system.", "Copy it and remove the original."),
+    errno.EXDEV: ("other_device", "it lies on another file system.", "Use copy, then remove the original."),
     errno.E2BIG: ("too_large", "there is too much in it for one command.", "Take parts of it, one after the other."),
     errno.EMLINK: (
         "hard_link",
@@ -68,7 +68,7 @@ def refuse_write_error(error: OSError, path: str, field: str) -> Never:
         CommandRefused: always.
     """
     known = _TEXTS.get(error.errno or 0)
-    code, problem, remedy = known or ("not_writable", f"it cannot be written ({error.strerror}).", "")
+    code, problem, remedy = known or ("not_writable", f"it cannot be written ({error.strerror}).", "Tell the user.")
     raise refuse(code, path, problem, remedy, field) from None
 
 

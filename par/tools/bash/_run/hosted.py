@@ -117,7 +117,7 @@ async def _run(wall: Wall, plan: _Plan, spec: WallSpec, work: Work) -> tuple[Exi
             if started:
                 raise
             problem = f"{wall.name} cannot be started ({error.strerror})."
-            raise CommandRefused("cannot_start", problem, field="op") from None
+            raise CommandRefused("cannot_start", problem, field="op", remedy="Tell the user.") from None
     said = exited.stderr.head
     if exited.returncode and any(said.startswith(mark) for mark in wrapped.failure_marks):
         problem = f"the wall {wall.name} could not be built: {quote(said[:200].decode(errors='replace'))}."

@@ -94,7 +94,7 @@ async def run_process(job: Job, launcher: Launcher) -> Exited:
         if started:
             raise
         problem = f"{job.argv[0].rsplit('/', 1)[-1]} cannot be started ({error.strerror})."
-        raise CommandRefused("cannot_start", problem, field="op") from None
+        raise CommandRefused("cannot_start", problem, field="op", remedy="Tell the user.") from None
 
 
 def _stdin(job: Job) -> int:

@@ -188,7 +188,10 @@ class BwrapWall:
         limits: tuple[str, ...] = ()
         if spec.limits is not None:
             if self._prlimit is None:
-                raise CommandRefused("wall_missing", "there is no prlimit, which sets the limits.", field="op")
+                remedy = "The host can install util-linux."
+                raise CommandRefused(
+                    "wall_missing", "there is no prlimit, which sets limits.", field="op", remedy=remedy
+                )
             limits = prlimit_argv(self._prlimit, spec.limits)
         async with hold_ground(spec) as ground:
             with _memory(self._filter) as filtering:
