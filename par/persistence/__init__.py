@@ -4,6 +4,9 @@ from par._store import AuditStore, Expired, Head, Redaction, SessionSummary
 from par.persistence._chain import AUDIT_SESSION
 from par.persistence._group_commit import Queue, WhenFull
 from par.persistence._heads import read_heads, sign_heads
+from par.persistence._postgres import PostgresStore, open_postgres
+from par.persistence._postgres_pool import PgOptions
+from par.persistence._postgres_schema import grant_roles
 from par.persistence._sqlite import SqliteStore, open_sqlite, sqlite_scopes
 from par.persistence._sqlite_file import Durability
 
@@ -13,11 +16,15 @@ __all__ = [
     "Durability",
     "Expired",
     "Head",
+    "PgOptions",
+    "PostgresStore",
     "Queue",
     "Redaction",
     "SessionSummary",
     "SqliteStore",
     "WhenFull",
+    "grant_roles",
+    "open_postgres",
     "open_sqlite",
     "read_heads",
     "sign_heads",

@@ -14,6 +14,7 @@ from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Ver
 from par.errors import WrongKey
 from par.events import Envelope, Event
 from par.persistence._chain import KEYED, Linker, checked_key, checked_scope, record_of
+from par.persistence._dead_letters_postgres import PostgresDeadLetters
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
 from par.persistence._own_records import Scribe, refuse_own_session
 from par.persistence._postgres_driver import Connection
@@ -57,6 +58,10 @@ class PostgresStore:
     def dropped(self) -> int:
         """How many events that were posted could not be stored: the queue was full, or the database failed."""
         return self._writer.dropped
+
+    def dead_letters(self) -> PostgresDeadLetters:
+        """Return the events that did not reach a subscriber; see ``par.bus``."""
+        return PostgresDeadLetters(self._pool)
 
     async def append(self, envelopes: Sequence[Envelope], /) -> None:
         """Store the events, all or none of them; return when they are durable.
