@@ -32,6 +32,7 @@ class Burial:
         self._scope: anyio.CancelScope | None = None
         self._closing = False
         self._given_up = False
+        self._over = False
         self._ended: anyio.Event | None = None
         self._empty: anyio.Event | None = None
         self.lost = 0
@@ -40,7 +41,7 @@ class Burial:
         """Give the letter its place."""
         if len(self._pending) >= self._limit:
             self._lose([letter], "too many others wait to be stored")
-        elif self._ended is not None and self._ended.is_set():
+        elif self._over:
             self._lose([letter], "the bus has been closed")
         else:
             self._pending.append(letter)
@@ -69,6 +70,7 @@ class Burial:
                         self._more = anyio.Event()
                         await self._more.wait()
         finally:
+            self._over = True
             ended.set()
             self._lose(list(self._pending), "the bus has been closed")
             self._pending.clear()
@@ -76,7 +78,7 @@ class Burial:
 
     async def stored(self) -> None:
         """Return when every letter so far is stored, or was given up."""
-        if self._pending and not (self._ended is not None and self._ended.is_set()):
+        if self._pending and not self._over:
             if self._empty is None:
                 self._empty = anyio.Event()
             await self._empty.wait()
@@ -94,6 +96,7 @@ class Burial:
                 self._scope.cancel()
             with anyio.move_on_after(limit_s, shield=True):
                 await self._ended.wait()
+        self._over = True
 
     def _settle(self) -> None:
         if self._empty is not None:

@@ -106,18 +106,21 @@ class _InThread:
             self._limiter = anyio.CapacityLimiter(1)  # of its own: hung handlers must not take the threads of tools
         thread = self._last = _Thread()
         try:
-            result = await anyio.to_thread.run_sync(
+            returned = await anyio.to_thread.run_sync(
                 self._run, thread, delivery, abandon_on_cancel=True, limiter=self._limiter
             )
         finally:
             thread.leave()
-        return await result if isawaitable(result) else result
+        for result in returned:
+            if isawaitable(result):
+                return await result
+        return None
 
-    def _run(self, thread: _Thread, delivery: Delivery[Event]) -> object:
+    def _run(self, thread: _Thread, delivery: Delivery[Event]) -> tuple[object, ...]:
         if not thread.begin():
-            return None
+            return ()
         try:
-            return self._function(delivery)
+            return (self._function(delivery),)  # wrapped, for trio lets no coroutine out of a thread
         finally:
             if thread.end():
                 with suppress(RuntimeError):  # the event loop may have ended

@@ -148,8 +148,8 @@ class Subscriber:
             self._scope.cancel()
 
     async def quiet(self) -> None:
-        """Return when nothing waits and nothing is being delivered."""
-        while (self._queue or self._again or self._current) and not self.ended:
+        """Return when nothing waits and nothing is being delivered; if it is to end, when it has."""
+        while (self._queue or self._again or self._current or self._closing) and not self.ended:
             if self._quiet is None:
                 self._quiet = anyio.Event()
             await self._quiet.wait()
@@ -165,9 +165,7 @@ class Subscriber:
         try:
             # cancelling the program cancels its runs first, and their ends are delivered too: the bus bounds that
             with anyio.CancelScope(shield=True) as self._scope:
-                if self._cancelled:
-                    self._scope.cancel()
-                while not self._finished:
+                while not self._finished and not self._cancelled:
                     # a handler that raises the event loop's cancellation ends its task, and no more than that
                     async with anyio.create_task_group() as group:  # noqa: ASYNC112 # see above
                         group.start_soon(self._work, name=f"subscriber {self.name}")
