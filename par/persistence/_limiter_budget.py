@@ -12,7 +12,7 @@ from par.errors import BudgetExhausted, StoreError
 from par.limits import Allowance, Held, Spending
 from par.persistence._limiter import SharedRateBackend, new_number
 
-__all__ = ["BudgetLedger", "Lack", "Limiter", "SharedBudgetBackend", "checked_lease", "open_limiter"]
+__all__ = ["BudgetLedger", "Lack", "Limiter", "SharedBudgetBackend", "check_seconds", "open_limiter"]
 
 _WITHDRAW_S: Final = 5.0
 _BEATS: Final = 3
@@ -138,12 +138,11 @@ async def open_limiter(rate: SharedRateBackend, budget: SharedBudgetBackend) -> 
         raise failure.exceptions[0]
 
 
-def checked_lease(lease_s: float) -> None:
+def check_seconds(name: str, seconds: object) -> None:
     """Refuse what is no time.
 
     Raises:
         ValueError: for what is no finite number of seconds above 0.
     """
-    number: object = lease_s
-    if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number) or number <= 0:
-        raise ValueError(f"lease_s must be a finite number of seconds above 0, got {lease_s!r}")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not isfinite(seconds) or seconds <= 0:
+        raise ValueError(f"{name} must be a finite number of seconds above 0, got {seconds!r}")

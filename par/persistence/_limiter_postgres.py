@@ -10,7 +10,7 @@ import anyio
 from par.errors import StoreError
 from par.limits import Allowance, Held, Limit, Reservation, Spending
 from par.persistence._limiter import SharedRateBackend, Ticket, Turn
-from par.persistence._limiter_budget import Lack, Limiter, SharedBudgetBackend, checked_lease, open_limiter
+from par.persistence._limiter_budget import Lack, Limiter, SharedBudgetBackend, check_seconds, open_limiter
 from par.persistence._postgres_driver import Connection
 from par.persistence._postgres_pool import PgPool
 from par.persistence._postgres_tail import Bell
@@ -46,9 +46,9 @@ def _us(seconds: float) -> int:
 class _Windows:
     """The windows of one scope."""
 
-    def __init__(self, pool: PgPool, lease_s: float) -> None:
+    def __init__(self, pool: PgPool, line_s: float) -> None:
         self._pool = pool
-        self._lease_s = lease_s
+        self._line_s = line_s
         self._me = os.urandom(8).hex()
         self.bell = Bell(pool, f"par_limit_{self._me}")
         self._rings = -1
@@ -61,7 +61,7 @@ class _Windows:
             _us(limit.per_s),
             _us(limit.transit_s),
             self._me,
-            _us(self._lease_s),
+            _us(self._line_s),
             [ticket.number for ticket in tickets],
             [ticket.tokens for ticket in tickets],
             [None if ticket.max_wait_s is None else _us(ticket.max_wait_s) for ticket in tickets],
@@ -109,7 +109,7 @@ class _Windows:
 
         async with anyio.create_task_group() as group:
             group.start_soon(listen)
-            with anyio.move_on_after(min(turn.sure_s or poll_s, self._lease_s / _BEATS)):
+            with anyio.move_on_after(min(turn.sure_s or poll_s, self._line_s / _BEATS)):
                 await kicked.wait()
             group.cancel_scope.cancel()
         if failures:
@@ -159,17 +159,24 @@ class _Accounts:
 
 
 @asynccontextmanager
-async def open_limiter_postgres(pool: PgPool, *, lease_s: float = 10.0) -> AsyncGenerator[Limiter, None]:
+async def open_limiter_postgres(
+    pool: PgPool, *, line_s: float = 2.0, lease_s: float = 30.0
+) -> AsyncGenerator[Limiter, None]:
     """Open the limits of the pool's scope, in a database that has the tables and functions of ``limiter.POSTGRES``.
 
-    A process that is gone, or frozen, or cannot reach the database, loses its places in line and what it holds of
-    allowances after ``lease_s`` seconds; the others renew theirs three times in that time. Windows are measured by
-    the server's clock. If it is set back, what is in the windows is set back as well; if it leaps ahead, they empty.
+    A process that is gone, or frozen, or cannot reach the database, loses its places in line after ``line_s`` seconds,
+    during which the others may have to wait for it, and what it holds of allowances after ``lease_s``. The others
+    renew theirs three times in that time. A place in line is soon taken anew; an allowance that is given back while
+    its call goes on may be spent twice: hence the difference.
+
+    Windows are measured by the server's clock. If it is set back, what is in the windows is set back as well; if it
+    leaps ahead, they empty.
 
     The server tells who is first in line (``NOTIFY``), on one connection beside the pool, made when a call waits.
     """
-    checked_lease(lease_s)
-    windows = _Windows(pool, lease_s)
+    check_seconds("line_s", line_s)
+    check_seconds("lease_s", lease_s)
+    windows = _Windows(pool, line_s)
     budget = SharedBudgetBackend(_Accounts(pool, lease_s), lease_s)
     try:
         async with open_limiter(SharedRateBackend(windows), budget) as limiter:

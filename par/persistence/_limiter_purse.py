@@ -128,9 +128,11 @@ class Accounts:
 def _lack(
     connection: sqlite3.Connection, this: tuple[str, str, str], allowance: Allowance, spending: Spending
 ) -> Lack | None:
-    used = dict(zip(("tokens", "cost", "steps"), connection.execute(_USED, this).fetchone(), strict=True))
+    used: dict[str, int] = dict(
+        zip(("tokens", "cost", "steps"), connection.execute(_USED, this).fetchone(), strict=True)
+    )
     needed = spending.amounts
     for kind, limit in allowance.limits.items():
         if used[kind] + needed[kind] > limit:
-            return Lack(kind, cast("int", used[kind]))
+            return Lack(kind, used[kind])
     return None
