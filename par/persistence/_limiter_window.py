@@ -168,26 +168,35 @@ def advance(
         until = window.now + place.lease_us
         granted: list[int] = []
         refused: dict[int, float] = {}
+        new: list[Ticket] = []
         for ticket in tickets:
             found = connection.execute(_FIND, (*window.mine, ticket.number)).fetchone()
-            if found is not None and found[0] is None:
+            if found is None:
+                new.append(ticket)
+            elif found[0] is None:
                 connection.execute(_RENEW, (until, *window.mine, ticket.number))
-            elif found is not None:  # it was granted, and nobody heard of it: the request leaves only now
+            else:  # it was granted, and nobody heard of it: the request leaves only now
                 connection.execute(_GRANT, (arrives, *window.mine, ticket.number))
                 granted.append(ticket.number)
-            else:
-                tokens = window.needed(limit, ticket)
-                if ticket.max_wait_s is not None and (line or window.delay(limit, 1, tokens)[0] > 0):
-                    # requests never come back early, so this is a lower bound for everyone in the line
-                    sure, _ = window.delay(limit, 1 + len(line), 0)
-                    if sure > _us(ticket.max_wait_s):
-                        refused[ticket.number] = sure / _US
-                        continue
-                window.places += 1
-                values = (*window.mine, ticket.number, window.places, place.machine.me, until, None, tokens)
-                connection.execute(_ADD, values)
+        granted += _grant(connection, window, limit, line, own)
+        for ticket in new:
+            tokens = window.needed(limit, ticket)
+            at = None if line or window.delay(limit, 1, tokens)[0] > 0 else arrives
+            if at is None and ticket.max_wait_s is not None:
+                # requests never come back early, so this is a lower bound for everyone in the line
+                sure, _ = window.delay(limit, 1 + len(line), 0)
+                if sure > _us(ticket.max_wait_s):
+                    refused[ticket.number] = sure / _US
+                    continue
+            window.places += 1
+            values = (*window.mine, ticket.number, window.places, place.machine.me, until, at, tokens)
+            connection.execute(_ADD, values)
+            if at is None:
                 line.append((ticket.number, tokens))
-            granted += _grant(connection, window, limit, line, own)
+            else:
+                window.requests += 1
+                window.tokens += tokens
+                granted.append(ticket.number)
         turn = attrs.evolve(_turn(window, limit, line, own), granted=tuple(granted), refused=refused)
         window.save()
     return turn

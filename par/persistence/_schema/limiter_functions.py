@@ -124,38 +124,15 @@ _ADVANCE: Final = """
         moved := FOUND;
 
         FOR one IN
-            SELECT asked.id, asked.need, asked.wait, found.id AS there, found.at
-            FROM unnest(ids, needs, waits) WITH ORDINALITY AS asked (id, need, wait, number)
-            LEFT JOIN limiter_place AS found ON found.scope = mine AND found.key = its_key AND found.id = asked.id
+            SELECT asked.id, found.at FROM unnest(ids) WITH ORDINALITY AS asked (id, number)
+            JOIN limiter_place AS found ON found.scope = mine AND found.key = its_key AND found.id = asked.id
             ORDER BY asked.number
         LOOP
             IF one.at IS NOT NULL THEN -- it was granted, and the answer was lost: the request leaves only now
                 UPDATE limiter_place SET at = arrives WHERE scope = mine AND key = its_key AND id = one.id;
                 granted := granted || one.id;
-            ELSIF one.there IS NOT NULL THEN
-                UPDATE limiter_place SET until = lapses WHERE scope = mine AND key = its_key AND id = one.id;
             ELSE
-                need := least(one.need, most_tokens);
-                SELECT count(*) INTO before FROM limiter_place WHERE scope = mine AND key = its_key AND at IS NULL;
-                IF before > 0 OR limiter_delay(bucket, most_requests, most_tokens, per_us, 1, need) > 0 THEN
-                    IF one.wait IS NOT NULL THEN
-                        late := limiter_delay(bucket, most_requests, most_tokens, per_us, 1 + before, 0);
-                        IF late > one.wait THEN
-                            refused := refused || one.id;
-                            delays := delays || late;
-                            CONTINUE;
-                        END IF;
-                    END IF;
-                    INSERT INTO limiter_place (scope, key, id, place, owner, until, requests, tokens)
-                    VALUES (mine, its_key, one.id, bucket.places + 1, me, lapses, 1, need);
-                ELSE
-                    INSERT INTO limiter_place (scope, key, id, place, owner, until, at, requests, tokens)
-                    VALUES (mine, its_key, one.id, bucket.places + 1, me, lapses, arrives, 1, need);
-                    granted := granted || one.id;
-                    bucket.requests := bucket.requests + 1;
-                    bucket.tokens := bucket.tokens + need;
-                END IF;
-                bucket.places := bucket.places + 1;
+                UPDATE limiter_place SET until = lapses WHERE scope = mine AND key = its_key AND id = one.id;
             END IF;
         END LOOP;
 
@@ -169,6 +146,35 @@ _ADVANCE: Final = """
             bucket.requests := bucket.requests + 1;
             bucket.tokens := bucket.tokens + one.tokens;
             moved := true;
+        END LOOP;
+
+        FOR one IN
+            SELECT asked.id, asked.need, asked.wait
+            FROM unnest(ids, needs, waits) WITH ORDINALITY AS asked (id, need, wait, number)
+            WHERE NOT EXISTS (SELECT FROM limiter_place WHERE scope = mine AND key = its_key AND id = asked.id)
+            ORDER BY asked.number
+        LOOP
+            need := least(one.need, most_tokens);
+            SELECT count(*) INTO before FROM limiter_place WHERE scope = mine AND key = its_key AND at IS NULL;
+            IF before > 0 OR limiter_delay(bucket, most_requests, most_tokens, per_us, 1, need) > 0 THEN
+                IF one.wait IS NOT NULL THEN
+                    late := limiter_delay(bucket, most_requests, most_tokens, per_us, 1 + before, 0);
+                    IF late > one.wait THEN
+                        refused := refused || one.id;
+                        delays := delays || late;
+                        CONTINUE;
+                    END IF;
+                END IF;
+                INSERT INTO limiter_place (scope, key, id, place, owner, until, requests, tokens)
+                VALUES (mine, its_key, one.id, bucket.places + 1, me, lapses, 1, need);
+            ELSE
+                INSERT INTO limiter_place (scope, key, id, place, owner, until, at, requests, tokens)
+                VALUES (mine, its_key, one.id, bucket.places + 1, me, lapses, arrives, 1, need);
+                granted := granted || one.id;
+                bucket.requests := bucket.requests + 1;
+                bucket.tokens := bucket.tokens + need;
+            END IF;
+            bucket.places := bucket.places + 1;
         END LOOP;
 
         SELECT place, tokens INTO one FROM limiter_place
