@@ -4,6 +4,8 @@ import argparse
 from importlib.metadata import version
 from pathlib import Path
 
+from par.cli._audit_arguments import add_audit_commands
+
 __all__ = ["parser"]
 
 _EXIT = """\
@@ -41,14 +43,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--session", metavar="NAME", help="record under this session instead of a new one")
     _run_options(run)
 
-    audit = commands.add_parser("audit", help="verify or read the audit file")
-    audits = audit.add_subparsers(dest="audit_command", required=True, metavar="COMMAND")
-    verify = audits.add_parser("verify", help="check the hash chain of every session")
-    _audit_options(verify)
-    tail = audits.add_parser("tail", help="print the last events")
-    _audit_options(tail)
-    tail.add_argument("-n", "--count", type=_positive, default=20, metavar="N", help="how many (default 20)")
-    tail.add_argument("--json", action="store_true", help="one JSON object a line, with all contents")
+    add_audit_commands(commands.add_parser("audit", help="read, verify, copy and clean what was recorded"))
     tool = commands.add_parser(
         "bash",
         help="check, run and list the commands of the bash tool",
@@ -94,17 +89,6 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--audit", type=Path, metavar="FILE", help="the audit file (default: in your folder for state)")
     parser.add_argument("--timeout", type=_seconds, metavar="S", help="end the run after S seconds")
-
-
-def _audit_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, nargs="?", help="the audit file (default: in your folder for state)")
-    parser.add_argument("--session", metavar="NAME", help="this session alone")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -42,7 +42,7 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
         # here, so that a missing extra is told in one line
         from rich.console import Console  # noqa: PLC0415
 
-        from par.cli._audit import tail, verify  # noqa: PLC0415
+        from par.cli._audit import audit_command  # noqa: PLC0415
         from par.cli._bash import bash_command  # noqa: PLC0415
         from par.cli._run import DEMO_QUESTION, RunOptions, answer_question  # noqa: PLC0415
         from par.cli._screen import Screen  # noqa: PLC0415
@@ -55,10 +55,7 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
     if arguments.command == "bash":
         return bash_command(arguments, env, out)
     if arguments.command == "audit":
-        file: Path = arguments.file or audit_file(env)
-        if arguments.audit_command == "verify":
-            return partial(verify, file, arguments.session, out)
-        return partial(tail, file, arguments.session, arguments.count, out, as_json=arguments.json)
+        return audit_command(arguments, env, out)
     options = RunOptions(
         question=DEMO_QUESTION if arguments.command == "demo" else arguments.question,
         model=arguments.model or default_model(env),
