@@ -174,7 +174,7 @@ class Subscriber:
             self._end()
 
     def _end(self) -> None:
-        self._closing = self.ended = True
+        self.ended = True
         left = [*self._again]
         if self._current is not None:
             left.insert(0, self._current)

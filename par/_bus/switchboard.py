@@ -168,7 +168,7 @@ class Switchboard:
             await self._group.__aexit__(None, None, None)
 
     async def _wait_for_subscribers(self, limit_s: float) -> None:
-        if self._group is None:
+        if self._group is None or not self.by_name:
             return
         with anyio.move_on_after(limit_s, shield=True):
             while self.by_name:

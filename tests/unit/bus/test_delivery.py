@@ -340,6 +340,18 @@ async def test_a_subscriber_that_hangs_delays_no_other():
         assert hanging.calls == [(1, 1)]
 
 
+async def test_a_handler_that_never_waits_leaves_others_their_turns():
+    handler = Handler()
+
+    async with EventBus() as bus:
+        bus.subscribe(handler, name="h")
+        publish(bus, envelopes(100))
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+
+        assert 0 < len(handler.done) < 100
+
+
 # --- misuse -----------------------------------------------------------------------------------------------------
 
 

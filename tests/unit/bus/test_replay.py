@@ -161,21 +161,23 @@ async def test_two_replays_at_once_deliver_a_letter_once(letters):
 
 async def test_letters_that_die_during_a_replay_are_left_to_the_next_one():
     letters = MemoryDeadLetters()
+    await letters.put([letter(f"00{n:04}", subscriber="a", envelope=envelope(seq=n)) for n in range(100)])
 
     async def fail(delivery):
         raise KeyError
 
-    async with EventBus(BusOptions(dead_letters=letters)) as bus:
-        bus.subscribe(fail, name="a", policy=ONCE)
-        bus.publish(envelope(seq=1))
-        await bus.drained()
+    async with opened(letters) as bus:
 
-        (first,) = await ids(letters)
-        bus.publish(envelope(seq=2))
-        assert await bus.replay() == Replay(failed=(first,))
-        await bus.drained()
+        async def publish_more(delivery):
+            bus.publish(envelope(RunStarted(agent="a", model="m", input=())))
+            await anyio.sleep(1)
 
-    assert len(await ids(letters)) == 2
+        bus.subscribe(fail, RunStarted, name="failing", policy=ONCE)
+        bus.subscribe(publish_more, ToolProgress, name="a")
+        done = await bus.replay()
+
+    assert (len(done.delivered), done.failed) == (100, ())
+    assert len(await ids(letters)) == 100
 
 
 async def test_more_letters_than_fit_one_page_are_replayed():
@@ -209,6 +211,24 @@ async def test_a_replay_that_is_cancelled_brings_the_letter_to_its_end_and_stops
     assert cut.cancelled_caught
     assert handler.done == [1]
     assert await ids(letters) == ["002", "003", "004"]
+
+
+async def test_a_replay_that_is_cancelled_before_its_turn_delivers_nothing(letters):
+    async def slowly():
+        await anyio.sleep(1)
+
+    handler = Handler(slowly)
+
+    async with opened(letters) as bus:
+        bus.subscribe(handler, name="b")
+        bus.publish(envelope(seq=10))
+        await handler.called.wait()
+        with anyio.move_on_after(0.5):
+            await bus.replay("002")
+        await bus.drained()
+
+    assert handler.done == [10]
+    assert "002" in await ids(letters)
 
 
 async def test_a_bus_that_ends_during_a_replay_leaves_the_letter(letters):

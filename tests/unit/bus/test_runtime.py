@@ -299,6 +299,37 @@ async def test_a_runtime_that_is_cancelled_brings_the_ends_of_its_runs_to_subscr
     assert await rt.bus.dead_letters.find() == ()
 
 
+async def test_a_second_cancellation_does_not_cut_what_the_first_one_left_to_deliver(anyio_backend_name):
+    if anyio_backend_name == "trio":
+        pytest.skip("trio has no cancellation but scopes")
+    import asyncio
+
+    reached, release, done = anyio.Event(), anyio.Event(), []
+
+    async def handler(delivery):
+        reached.set()
+        await release.wait()
+        done.append(delivery.envelope.seq)
+
+    async def serve():
+        async with Runtime() as rt:
+            rt.bus.subscribe(handler, name="h")
+            for seq in (1, 2, 3):
+                rt.bus.publish(envelope(seq=seq))
+            await anyio.sleep_forever()
+
+    task = asyncio.create_task(serve())
+    await reached.wait()
+    for _ in range(2):
+        task.cancel()
+        await anyio.wait_all_tasks_blocked()
+    release.set()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert done == [1, 2, 3]
+
+
 async def test_what_a_closed_runtime_did_not_deliver_is_kept():
     async with Runtime(bus=BusOptions(drain_s=0.01)) as rt:
         rt.bus.subscribe(Handler(hang), RunStarted, RunEnded, name="c")

@@ -9,13 +9,13 @@ import pytest
 from unit.bus.made import envelope, envelopes
 
 from par import Agent, Runtime
-from par._bus.delivery import caller
+from par._bus.delivery import _Thread, caller
 from par.bus import BusOptions, Delivery, DeliveryPolicy, EventBus
 from par.testing import ScriptedModel, say
 
 pytestmark = pytest.mark.anyio
 
-SHORT = DeliveryPolicy(timeout_s=0.05, retries=0)
+SHORT = DeliveryPolicy(timeout_s=0.3, retries=0)
 
 
 @pytest.fixture
@@ -131,6 +131,18 @@ async def test_a_call_that_is_cut_before_its_thread_began_holds_up_no_other():
         await call(Delivery(envelope().event, envelope(), 2))
 
     assert seen == [2]
+
+
+async def test_a_thread_that_begins_after_its_call_was_cut_calls_nothing():
+    late, early = _Thread(), _Thread()
+
+    late.leave()
+    assert early.begin()
+    early.leave()
+
+    assert (late.begin(), late.free.is_set()) == (False, True)
+    assert not early.free.is_set(), "its function is still running"
+    assert early.end(), "so it says itself when it is free"
 
 
 async def test_a_function_that_ends_after_the_bus_harms_nobody(held):
