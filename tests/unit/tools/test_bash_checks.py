@@ -1,0 +1,179 @@
+"""Single checks that another check would hide from a test of the whole: each is tried by itself."""
+
+import json
+import os
+
+import attrs
+import pytest
+from unit.tools.bash_scene import git, make_repo
+
+from par._context import RunContext
+from par.errors import CommandRefused
+from par.tools.bash import (
+    Bash,
+    GitShow,
+    Linter,
+    Policy,
+    ReadFile,
+    RunLinter,
+    Sort,
+    WriteFile,
+    parse_command,
+)
+from par.tools.bash._git.gate import check_config
+from par.tools.bash._native import walk as walks
+from par.tools.bash._policy import decide as decisions
+from par.tools.bash._run import hosted, programs
+from par.tools.bash._run.programs import trusted
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False})], ids=["asyncio"], indirect=True),
+]
+END = "extensions.worktreeconfig\nfalse\0"
+
+
+class Told:
+    """Keeps the events of a run."""
+
+    run_id = root_run_id = session_id = agent_name = "test"
+    step = 0
+
+    def __init__(self):
+        self.events = []
+
+    async def emit(self, event):
+        self.events.append(event)
+
+
+class Twofaced(str):
+    """Looks harmless when it is checked, and may be something else when it is used."""
+
+    __slots__ = ()
+
+
+def forged(kind, **given):
+    command = object.__new__(kind)
+    for field in attrs.fields(kind):
+        object.__setattr__(command, field.name, given.get(field.name, field.default))
+    return command
+
+
+def test_a_text_of_another_class_is_no_text(anyio_backend):
+    with pytest.raises(CommandRefused, match="wrong_type"):
+        ReadFile(path=Twofaced("a.txt"))
+
+
+async def test_a_run_does_not_rely_on_the_policy_for_forged_commands(ws, monkeypatch):
+    (ws.parent / "outside").write_text("secret")
+    monkeypatch.setattr(decisions, "rebuilt", lambda command: command)
+
+    with pytest.raises(CommandRefused, match="path_parent"):
+        await Bash(ws).run(forged(ReadFile, path="../outside"))
+
+
+def test_the_policy_does_not_rely_on_a_run_for_forged_commands(anyio_backend):
+    assert Policy.read_only().decide(forged(ReadFile, path="../outside")).code == "path_parent"
+
+
+async def test_contents_are_recorded_as_a_size_and_a_hash(ws):
+    told = Told()
+
+    await Bash(ws, Policy.coder()).run(WriteFile(path="n", content="a secret\n"), ctx=RunContext(None, told))
+
+    shown = json.dumps([attrs.asdict(event) for event in told.events])
+    assert "a secret" not in shown
+    assert '"bytes": 9' in shown
+
+
+async def test_contents_in_a_pipeline_are_recorded_so_too(ws):
+    told = Told()
+    command = '{"op": "pipeline", "stages": [{"op": "emit_text", "text": "a secret"}, {"op": "head", "lines": 1}]}'
+
+    await Bash(ws).run(parse_command(command), ctx=RunContext(None, told))
+
+    assert "a secret" not in json.dumps([attrs.asdict(event) for event in told.events])
+
+
+def test_programs_are_those_that_only_root_can_change(tmp_path, monkeypatch, anyio_backend):
+    program = tmp_path / "sort"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    tmp_path.chmod(0o777)
+    monkeypatch.setattr(programs, "_PLACES", (str(tmp_path),))
+
+    assert trusted("sort") is None
+
+
+async def test_the_path_of_the_host_is_not_looked_at(ws, monkeypatch):
+    (ws / "sort").write_text("#!/bin/sh\necho from here\n")
+    (ws / "sort").chmod(0o755)
+    (ws / "a.txt").write_text("b\na\n")
+    monkeypatch.setenv("PATH", str(ws))
+    monkeypatch.chdir(ws)
+
+    assert (await Bash(ws).run(Sort(path="a.txt"))).stdout == "a\nb\n"
+
+
+def test_a_walk_ends_after_so_many_names(ws, monkeypatch, anyio_backend):
+    for number in range(20):
+        (ws / str(number)).touch()
+    monkeypatch.setattr(walks._Left, "__init__", lambda self, entries=5: setattr(self, "entries", entries))
+    fd = os.open(ws, os.O_RDONLY)
+
+    found = list(walks.walk(fd, ".", depth=1, enter=lambda entry: True))
+    os.close(fd)
+
+    assert len(found) == 5
+
+
+def test_a_folder_that_became_a_link_since_it_was_listed_is_not_entered(ws, anyio_backend):
+    (ws / "d").mkdir()
+    (ws.parent / "outside").mkdir()
+    (ws.parent / "outside/secret").touch()
+    fd = os.open(ws, os.O_RDONLY)
+
+    def enter(entry):
+        (ws / "d").rmdir()
+        (ws / "d").symlink_to(ws.parent / "outside")
+        return True
+
+    found = [entry.path for entry in walks.walk(fd, ".", depth=2, enter=enter)]
+    os.close(fd)
+
+    assert found == ["d"]
+
+
+@pytest.mark.parametrize("value", ["true", "yes", "1", "on", ""])
+def test_a_bare_repository_is_refused(value, anyio_backend):
+    with pytest.raises(CommandRefused, match=r"core\.bare"):
+        check_config(f"core.bare\n{value}\0{END}".encode(), ())
+
+
+@pytest.mark.parametrize("listed", ["", "core.filemode\ntrue\0", f"{END}core.filemode\ntrue\0"])
+def test_a_configuration_ends_with_what_is_ours(listed, anyio_backend):
+    with pytest.raises(CommandRefused, match="does not end where it should"):
+        check_config(listed.encode(), ())
+
+
+async def test_an_old_content_behind_a_linked_folder_is_denied_by_its_real_name(ws):
+    make_repo(ws)
+    (ws / "keys").mkdir()
+    (ws / "keys/a").write_text("secret\n")
+    git(ws, "add", "keys")
+    git(ws, "commit", "-qm", "keys")
+    (ws / "plain").symlink_to("keys")
+    policy = attrs.evolve(Policy.read_only(), read_deny=("keys/**",))
+
+    with pytest.raises(CommandRefused, match="read_denied"):
+        await Bash(ws, policy).run(GitShow(path="a", cwd="plain"))
+
+
+async def test_a_defect_in_a_builder_does_not_reach_a_program_of_the_host(ws, monkeypatch):
+    (ws / "a.py").touch()
+    linter = Linter(name="l", argv=("/usr/bin/echo",), executes=False)
+    policy = Policy(name="p", allow=(RunLinter,), linters=[linter])
+    monkeypatch.setattr(hosted, "linter_argv", lambda *given: ("/usr/bin/echo", "--", "--fix", "./a.py"))
+
+    with pytest.raises(CommandRefused, match="argv_refused"):
+        await Bash(ws, policy).run(RunLinter(tool="l", paths=["a.py"]))
