@@ -62,8 +62,10 @@ _NAMED = re.compile(
     r"|submodule\..*\.(?:url|active)",
     re.DOTALL,
 )
-# a link in one of these would let git read another repository, or anything else
-_FOLDERS = (".", "objects", "objects/pack", "objects/info", "info", "refs", "refs/heads", "logs")
+# a link in these would let git read another repository, or write there
+_FOLDERS = ("objects", "info", "refs", "logs", "worktrees")
+_MAX_NAMES: Final = 200_000
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ELSEWHERE = ("commondir", "objects/info/alternates", "objects/info/http-alternates")
 # what git reads last counts, and the second file would be read from where others can change it
 _OWN: Final = b"\n\n[extensions]\n\tworktreeConfig = false\n"
@@ -157,14 +159,14 @@ def _is_repository(folder: Opened) -> bool:
 
 @contextmanager
 def _checked(folder: Opened, *, cwd: str) -> Generator[Repository, None, None]:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    git = os.open(".git", flags, dir_fd=folder.fd)
+    git = os.open(".git", _FOLDER, dir_fd=folder.fd)
     try:
         for name in _ELSEWHERE:
             if _size(git, name):
                 raise layout_refused(f".git/{name} points to another repository")
+        _no_links(git, ".", deep=False)
         for name in _FOLDERS:
-            _no_links(git, name, flags)
+            _no_links(git, name)
         config = _read(git, "config") + b"\n\n" + _read(git, "config.worktree") + _OWN
         yield Repository(fd=folder.fd, git_fd=git, folder=folder.name, cwd=cwd, config=config)
     finally:
@@ -178,20 +180,28 @@ def _size(git: int, name: str) -> int:
         return 0
 
 
-def _no_links(git: int, name: str, flags: int) -> None:
-    try:
-        fd = os.open(name, flags, dir_fd=git)
-    except FileNotFoundError:
-        return
-    except NotADirectoryError:  # also how a link to a folder answers
-        raise layout_refused(f".git/{name} is not a folder") from None
-    try:
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                if entry.is_symlink():
-                    raise layout_refused(f".git/{name}/{escape_name(entry.name)} is a link")
-    finally:
-        os.close(fd)
+def _no_links(git: int, top: str, *, deep: bool = True) -> None:
+    waiting, seen = [top], 0
+    while waiting:
+        name = waiting.pop()
+        try:
+            fd = os.open(name, _FOLDER, dir_fd=git)
+        except FileNotFoundError:
+            continue
+        except OSError:  # also how a link to a folder answers
+            raise layout_refused(f".git/{escape_name(name)} is not a folder") from None
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    seen += 1
+                    if entry.is_symlink():
+                        raise layout_refused(f".git/{escape_name(name)}/{escape_name(entry.name)} is a link")
+                    if deep and entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{name}/{entry.name}")
+        finally:
+            os.close(fd)
+        if seen > _MAX_NAMES:
+            raise layout_refused(f".git/{top} has more than {_MAX_NAMES} files")
 
 
 def _read(git: int, name: str) -> bytes:

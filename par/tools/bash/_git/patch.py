@@ -19,9 +19,9 @@ __all__ = ["apply", "patched_names"]
 _PLAIN: Final = re.compile(r"^(?:--- |\+\+\+ )(.*)$", re.MULTILINE)
 _MOVED: Final = re.compile(r"^(?:rename (?:from|to|old|new)|copy (?:from|to)) (.*)$", re.MULTILINE)
 _BOTH: Final = re.compile(r"^diff --git (.*)$", re.MULTILINE)
-_MODE: Final = re.compile(
-    r"^(?:(?:new file|deleted file|old|new) mode |index [0-9a-f]+\.\.[0-9a-f]+ )([0-7]+)\s*$", re.MULTILINE
-)
+# whatever stands where git takes a mode: it overlooks spaces before the number, and all that follows it
+_MODE: Final = re.compile(r"^(?:(?:new file|deleted file|old|new) mode|index [^.\n]*\.\.[^ \n]*) (.*)$", re.MULTILINE)
+_BINARY: Final = re.compile(r"^GIT binary patch", re.MULTILINE)
 _AGAIN: Final = "Use read_file and make the patch from what it has now; write_file can replace it."
 _FILES: Final = frozenset({"100644", "100755"})
 _ESCAPED: Final = re.compile(rb'\\([abfnrtv"\\]|[0-7]{3})')
@@ -37,6 +37,9 @@ async def apply(git: Git, command: GitApply) -> Outcome:
     patch = command.patch if command.patch.endswith("\n") else f"{command.patch}\n"
     data = patch.encode()
     _check_modes(patch)
+    if _BINARY.search(patch):
+        # git takes a content that the repository has already by its id, whatever name it had
+        raise _refused("it has binary content.", "Only text is patched.")
     candidates = patched_names(patch)
     for name in candidates:
         _check(git, name)
@@ -106,7 +109,7 @@ def _plain(found: re.Match[bytes]) -> bytes:
 def _check_modes(patch: str) -> None:
     for mode in _MODE.findall(patch):
         if mode not in _FILES:
-            what = {"120000": "a symbolic link", "160000": "a submodule"}.get(mode, f"the mode {mode}")
+            what = {"120000": "a symbolic link", "160000": "a submodule"}.get(mode, f"the mode {quote(mode)}")
             raise _refused(f"it makes or changes {what}.", "Only regular files (100644, 100755) are patched.")
 
 

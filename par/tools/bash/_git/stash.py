@@ -1,7 +1,11 @@
 """git_stash."""
 
+import os
+
 from par.errors import CommandRefused
 from par.tools.bash._commands.git_writing import GitStash
+from par.tools.bash._commands.protected import protected_name
+from par.tools.bash._commands.refusals import quote
 from par.tools.bash._git.argv_writing import stash_argv
 from par.tools.bash._git.moving import obeyed
 from par.tools.bash._git.process import Git, failed
@@ -47,11 +51,35 @@ async def stash(git: Git, command: GitStash) -> Outcome:
 async def _arriving(git: Git, oid: str) -> tuple[str, ...]:
     seen = ("-r", "--name-only", "-z")
     parent = await git.resolve("refs/stash^1", "action")
+    await _refuse_renames(git, parent)
     names = await git.names("diff-tree", *seen, "--no-renames", parent, oid, "--")
     untracked = await git.find("refs/stash^3")
     if untracked is not None:
         names += await git.names("ls-tree", *seen, "--full-tree", untracked, "--")
     return obeyed(git, names)
+
+
+async def _refuse_renames(git: Git, parent: str) -> None:
+    """Refuse if changes could come to names that they were not made under: git follows files that were renamed.
+
+    No option of git 2.39 keeps it from that, so what was renamed, made or removed since then may not be protected.
+    """
+    head = await git.resolve("HEAD", "action")
+    if head == parent:
+        return
+    policy = git.room.policy
+    for entry in await git.names("diff-tree", "-r", "--name-only", "-z", "--no-renames", parent, head, "--"):
+        name = git.real(os.fsdecode(entry))
+        if protected_name(name) is not None or policy.denies_writing(name) or policy.denies_reading(name):
+            problem = (
+                f"{quote(name)} is protected, and not as it was when the stash was made: git could carry changes over."
+            )
+            raise CommandRefused(
+                "protected_path",
+                problem,
+                field="action",
+                remedy="Go to where the stash was made with git_switch first.",
+            )
 
 
 async def _refuse_submodules(git: Git) -> None:

@@ -20,7 +20,6 @@ import attrs
 
 from par.errors import CommandRefused
 from par.tools.bash._git.gate import Repository, layout_refused
-from par.tools.bash._run.clean import escape_name
 
 __all__ = ["IndexUse", "View", "open_view"]
 
@@ -32,13 +31,11 @@ _MEMORY: Final = "/dev/shm"  # noqa: S108 # a folder of ours is made in it, whic
 _SMALL_INDEX: Final = 4 * 1024 * 1024
 """Bytes of an index whose copy is kept in memory: containers often have 64 MiB there."""
 _MAX_INDEX: Final = 256 * 1024 * 1024
-_MAX_NAMES: Final = 200_000
 _SHARED: Final = ("HEAD", "refs", "objects", "logs", "info", "shallow", "worktrees")
 _F_GETPATH: Final = 50
 """Of macOS; the module has the name only there."""
 _LOCK: Final = "index.lock"
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @attrs.frozen(kw_only=True)
@@ -54,16 +51,14 @@ def open_view(repository: Repository, use: IndexUse) -> Generator[View, None, No
     """Make the view, and put a changed index in its place at the end.
 
     Raises:
-        CommandRefused: ``repo_layout_refused`` if the index is no file or larger than 256 MiB, or if a link would
-            let git write elsewhere; ``repo_locked`` if another git writes the index.
+        CommandRefused: ``repo_layout_refused`` if the index is no file or larger than 256 MiB; ``repo_locked`` if
+            another git writes the index.
     """
     git = repository.git_fd
     with ExitStack() as held:
         folder = held.enter_context(tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_memory()))
         Path(folder, "config").write_bytes(repository.config)
         if use == "locked":
-            _no_links_below(git, "refs")
-            _no_links_below(git, "logs")
             with suppress(FileExistsError):
                 os.mkdir("logs", dir_fd=git)
         place = _place(repository)
@@ -112,30 +107,6 @@ def _exists(git: int, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _no_links_below(git: int, name: str) -> None:
-    waiting, seen = [name], 0
-    while waiting:
-        folder = waiting.pop()
-        try:
-            fd = os.open(folder, _FOLDER, dir_fd=git)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            raise layout_refused(f".git/{escape_name(folder)} is not a folder") from None
-        try:
-            with os.scandir(fd) as entries:
-                for entry in entries:
-                    seen += 1
-                    if entry.is_symlink():
-                        raise layout_refused(f".git/{folder}/{escape_name(entry.name)} is a link")
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(f"{folder}/{entry.name}")
-        finally:
-            os.close(fd)
-        if seen > _MAX_NAMES:
-            raise layout_refused(f".git/{name} has more than {_MAX_NAMES} files")
 
 
 def _copy_out(git: int, copy: str) -> None:

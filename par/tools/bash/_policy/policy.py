@@ -18,6 +18,8 @@ from par.tools.bash._policy.names import Names, deny_parts
 __all__ = ["READ_DENY", "Identity", "Policy", "WallMode"]
 
 READ_DENY: Final = (".env*", "*.pem", "*.key", "id_*", ".netrc", ".pypirc", ".aws/**", ".ssh/**")
+_STORES: Final = (".git/objects/**", ".git/modules/**")
+"""Where repositories keep the content of all files, also of those that are kept from being read."""
 PROGRAMS: Final = ("git", "grep", "sort", "uniq", "cut", "tr", "diff", "jq", "file", "bwrap")
 _MAX_TIMEOUT_S: Final = 600.0
 _EFFECTS: Final[tuple[CommandEffect, ...]] = ("read", "write", "execute")
@@ -86,7 +88,7 @@ def _rules_of(policy: "Policy") -> Rules:
         allow=policy.allow,
         effects=policy.effects,
         approve_at=policy.approve_at,
-        read_deny=Names(policy.read_deny),
+        read_deny=Names((*policy.read_deny, *(_STORES if policy.read_deny else ()))),
         write_protect=Names(policy.write_protect),
         hosted=Hosted(
             runners={runner.name: runner for runner in policy.runners},

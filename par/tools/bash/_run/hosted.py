@@ -296,8 +296,8 @@ def _admit(room: Room, cwd: str, path: str, field: str) -> str:
     """Return how a path is written for a program that starts in ``cwd``; it exists, and lies in the workspace."""
     whole = path if cwd == "." else f"{cwd}/{path}"
     try:
-        with room.workspace.open_any(whole):
-            pass
+        with room.workspace.open_any(whole) as opened:
+            room.allow_reading(opened, field)  # linters and test runners show lines of what they look at
     except OSError as error:
         refuse_os_error(error, path, field)
     return f"./{path}"

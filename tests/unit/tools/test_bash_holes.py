@@ -1,0 +1,194 @@
+"""Ways past the rules that were open once, each the shortest that there is."""
+
+import base64
+import sys
+import zlib
+
+import pytest
+from unit.tools.bash_scene import git, make_repo
+
+from par.approvals import Approved
+from par.calls import ToolCall
+from par.outcomes import Done, Failed
+from par.tools.bash import Bash, Linter, Param, Policy, Task, TestRunner
+
+pytestmark = pytest.mark.anyio
+
+PYTHON = sys.executable
+SECRET = "TOKEN=hunter2"
+LINES = "".join(f"line {number}\n" for number in range(20))
+
+
+async def yes(request):
+    return Approved(by="test")
+
+
+@pytest.fixture
+def send(ws):
+    async def sent(policy=None, **command):
+        bash = Bash(ws, policy or Policy.coder(), approve=yes)
+        try:
+            return await bash.invoke(ToolCall(id="c", name="bash", arguments={"command": command}))
+        finally:
+            bash.workspace.close()
+
+    return sent
+
+
+@pytest.fixture
+def repo(ws):
+    make_repo(ws)
+    return ws
+
+
+def packed(data):
+    """Write bytes as a part of a binary patch."""
+    deflated = zlib.compress(data)
+    assert len(deflated) <= 26
+    return f"literal {len(data)}\n{chr(64 + len(deflated))}{base64.b85encode(deflated + bytes(-len(deflated) % 4)).decode()}\n\n"
+
+
+async def test_a_binary_patch_does_not_bring_the_content_of_a_denied_file_by_its_id(repo, send):
+    (repo / ".env").write_text(SECRET)
+    git(repo, "add", "-f", ".env")
+    git(repo, "commit", "-qm", "secrets")
+    oid = git(repo, "rev-parse", "HEAD:.env")
+    head = f"diff --git a/x.txt b/x.txt\nnew file mode 100644\nindex {'0' * 40}..{oid}\nGIT binary patch\n"
+
+    outcome = await send(op="git_apply", patch=head + packed(b"hi") + packed(b""))
+
+    assert outcome.error_type == "patch_refused"
+    assert not (repo / "x.txt").exists()
+
+
+@pytest.mark.parametrize("mode", ["120000", " 120000", "  \t120000", "120000 x", "+120000", "0120000", "160000 100644"])
+@pytest.mark.parametrize("line", ["new file mode {}", "new file mode 100644\nnew mode {}"])
+async def test_no_way_to_write_a_mode_makes_a_patch_bring_a_link(repo, send, mode, line):
+    body = "--- /dev/null\n+++ b/link\n@@ -0,0 +1 @@\n+/etc/passwd\n\\ No newline at end of file\n"
+
+    outcome = await send(op="git_apply", patch=f"diff --git a/link b/link\n{line.format(mode)}\n{body}")
+
+    assert outcome.error_type == "patch_refused"
+    assert not (repo / "link").is_symlink()
+
+
+@pytest.mark.parametrize("mode", [" 120000", "  120000", " 120000 x", " 100644 x"])
+async def test_no_way_to_write_a_mode_after_the_ids_is_overlooked(repo, send, mode):
+    patch = (
+        f"diff --git a/a.txt b/a.txt\nindex 814f4a4..5626abf{mode}\n--- a/a.txt\n+++ b/a.txt\n@@ -1 +1 @@\n-two\n+one\n"
+    )
+
+    assert (await send(op="git_apply", patch=patch)).error_type == "patch_refused"
+
+
+async def test_a_stash_does_not_change_a_protected_file_that_was_renamed_since(repo, send):
+    (repo / "settings.json").write_text(LINES)
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "settings")
+    git(repo, "branch", "before")
+    (repo / ".vscode").mkdir()
+    git(repo, "mv", "settings.json", ".vscode/settings.json")
+    git(repo, "commit", "-qm", "moved")
+
+    await send(op="git_switch", branch="before")
+    await send(op="write_file", path="settings.json", mode="overwrite", content=f"evil\n{LINES}")
+    await send(op="git_stash", action="push")
+    await send(op="git_switch", branch="main")
+    outcome = await send(op="git_stash", action="pop")
+
+    assert outcome.error_type == "protected_path"
+    assert (repo / ".vscode/settings.json").read_text() == LINES
+
+
+async def test_a_stash_of_a_denied_file_does_not_come_to_its_new_name(repo, send):
+    (repo / ".env").write_text(LINES)
+    git(repo, "add", "-f", ".")
+    git(repo, "commit", "-qm", "settings")
+    (repo / ".env").write_text(f"{SECRET}\n{LINES}")
+    git(repo, "stash")
+    git(repo, "mv", ".env", "sample.txt")
+    git(repo, "commit", "-qm", "moved")
+
+    outcome = await send(op="git_stash", action="pop")
+
+    assert outcome.error_type == "protected_path"
+    assert (repo / "sample.txt").read_text() == LINES
+
+
+async def test_a_link_among_the_objects_does_not_show_another_repository(repo, send, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    make_repo(other)
+    (other / "plan").write_text(SECRET)
+    git(other, "add", "plan")
+    git(other, "commit", "-qm", "plan")
+    for file in (other / ".git/objects").glob("??/*"):
+        link = repo / ".git/objects" / file.parent.name / file.name
+        link.parent.mkdir(exist_ok=True)
+        if not link.exists():
+            link.symlink_to(file)
+
+    outcome = await send(op="git_show", rev=git(other, "rev-parse", "HEAD"), path="plan")
+
+    assert outcome.error_type == "repo_layout_refused"
+
+
+@pytest.mark.parametrize("place", ["refs/heads/x", "refs/tags/v/x", "logs/refs/stash", "worktrees/x", "objects/info/x"])
+async def test_a_link_anywhere_in_what_git_reads_keeps_it_from_being_run(repo, send, tmp_path, place):
+    (tmp_path / "HEAD").write_text(SECRET)
+    link = repo / ".git" / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(tmp_path)
+
+    outcome = await send(op="git_refs", kind="worktrees")
+
+    assert outcome.error_type == "repo_layout_refused"
+
+
+@pytest.mark.parametrize("level", ["0", "9"])
+@pytest.mark.parametrize("op", ["read_file", "hex_dump", "head", "copy", "grep"])
+async def test_the_objects_of_a_repository_are_as_denied_as_the_files_in_them(repo, send, op, level):
+    git(repo, "config", "core.compression", level)
+    (repo / ".env").write_text(SECRET)
+    git(repo, "add", "-f", ".env")
+    oid = git(repo, "rev-parse", ":.env")
+    path = f".git/objects/{oid[:2]}/{oid[2:]}"
+    named = {"copy": {"src": path, "dst": "x"}, "grep": {"paths": [path], "pattern": "T"}}.get(op, {"path": path})
+
+    assert (await send(op=op, **named)).error_type == "read_denied"
+
+
+async def test_a_copy_of_a_repository_leaves_its_objects_out(repo, send):
+    outcome = await send(op="copy", src=".git", dst="copied", recursive=True)
+
+    assert isinstance(outcome, Done)
+    assert (repo / "copied/HEAD").exists()
+    assert not (repo / "copied/objects").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"op": "run_linter", "tool": "reads", "paths": ["app.key"]},
+        {"op": "run_linter", "tool": "runs", "paths": ["d/link"]},
+        {"op": "run_tests", "runner": "runs", "targets": ["app.key::test"]},
+        {"op": "run_task", "name": "runs", "params": {"file": "app.key"}},
+    ],
+    ids=lambda command: command["op"],
+)
+async def test_programs_of_the_host_are_given_no_denied_file(ws, send, command):
+    (ws / "app.key").write_text(SECRET)
+    (ws / "d").mkdir()
+    (ws / "d/link").symlink_to("../app.key")
+    cat = ("/bin/cat",)
+    policy = Policy.coder(
+        execute=True,
+        linters=[Linter(name="reads", argv=cat, executes=False), Linter(name="runs", argv=cat)],
+        runners=[TestRunner(name="runs", argv=cat)],
+        tasks=[Task(name="runs", argv=("/bin/cat", "{file}"), params=(Param(name="file", kind="path"),))],
+    )
+
+    outcome = await send(policy, **command)
+
+    assert isinstance(outcome, Failed)
+    assert outcome.error_type == "read_denied"
