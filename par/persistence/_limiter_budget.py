@@ -40,8 +40,8 @@ class BudgetLedger(Protocol):
 
     async def renew(self, numbers: tuple[int, ...]) -> None: ...
 
-    async def drop(self, number: int) -> None:
-        """Give back what is held under that number, if anything is."""
+    async def drop(self, key: str, allowance: Allowance, number: int) -> None:
+        """Give back what is held under that number, now or by a reservation that is still on its way."""
         ...
 
 
@@ -74,7 +74,7 @@ class SharedBudgetBackend:
         finally:
             if not known:
                 with anyio.move_on_after(_WITHDRAW_S, shield=True):
-                    await self._ledger.drop(number)
+                    await self._ledger.drop(key, allowance, number)
         if isinstance(found, Lack):
             limit, needed = allowance.limits[found.kind], spending.amounts[found.kind]
             raise BudgetExhausted(kind=found.kind, limit=limit, used=found.used, needed=needed)

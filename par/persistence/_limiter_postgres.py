@@ -33,9 +33,7 @@ _RESERVE: Final = "SELECT lacking, used, its_period FROM budget_reserve($1, $2, 
 _SPEND: Final = "SELECT budget_settle($1, $2, $3, $4, $5, $6)"
 _USED: Final = "SELECT tokens, cost, steps FROM budget_used($1, $2)"
 _RENEW: Final = "SELECT budget_renew($1, $2)"
-_DROP: Final = (
-    "SELECT budget_settle(key, period, id, 0, 0, 0) FROM allowance_hold WHERE scope = current_scope() AND id = $1"
-)
+_DROP: Final = "SELECT budget_drop($1, $2, $3)"
 
 
 def _us(seconds: float) -> int:
@@ -140,8 +138,8 @@ class _Accounts:
     async def settle(self, held: Held, spending: Spending) -> None:
         await self._row(_SPEND, held.key, held.period, held.number, *spending.amounts.values())
 
-    async def drop(self, number: int) -> None:
-        await self._row(_DROP, number)
+    async def drop(self, key: str, allowance: Allowance, number: int) -> None:
+        await self._row(_DROP, key, allowance.per, number)
 
     async def used(self, key: str, allowance: Allowance) -> Spending:
         tokens, cost, steps = cast("tuple[int | None, ...]", await self._row(_USED, key, allowance.per))

@@ -55,7 +55,8 @@ class Accounts:
     async def settle(self, held: Held, spending: Spending) -> None:
         await self._connection.run(self._settle, held.number, spending)
 
-    async def drop(self, number: int) -> None:
+    async def drop(self, key: str, allowance: Allowance, number: int) -> None:  # noqa: ARG002 # the number says it
+        # the connection does one job after the other: nothing is on its way any more
         await self._connection.run(self._settle, number, Spending())
 
     async def used(self, key: str, allowance: Allowance) -> Spending:

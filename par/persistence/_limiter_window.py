@@ -29,7 +29,8 @@ _PAST: Final = f"""
 """  # noqa: S608 # no value is in it
 _DROP_PAST: Final = f"DELETE FROM limiter_place WHERE {_MINE} AND at IS NOT NULL AND at <= ?"  # noqa: S608 # as above
 _WINDOW: Final = f"""
-    SELECT at, requests, tokens FROM limiter_place WHERE {_MINE} AND at IS NOT NULL ORDER BY at
+    SELECT at, requests, tokens FROM limiter_place
+    WHERE {_MINE} AND at IS NOT NULL AND requests + tokens > 0 ORDER BY at
 """  # noqa: S608 # no value is in it
 _OPEN_TOKENS: Final = f"""
     SELECT 1 FROM limiter_place WHERE {_MINE} AND at IS NOT NULL AND NOT settled AND tokens > 0 ORDER BY at DESC LIMIT 1

@@ -231,6 +231,19 @@ async def test_a_cancelled_call_gives_its_place_in_line_to_the_next(opened):
                 await one.settle(place, requests=1, tokens=10)
 
 
+async def test_a_call_that_was_cancelled_at_any_moment_leaves_nothing(opened):
+    limit = Limit(tokens=100, per_s=60)
+
+    async with opened(2) as (one, other):
+        for moment in range(25):
+            with anyio.move_on_after(moment * 0.0003):
+                place = await reserve(one, limit, tokens=100)
+                with anyio.CancelScope(shield=True):
+                    await one.settle(place, requests=1, tokens=0)
+
+        assert (await reserve(other, limit, tokens=100)).waited_s == 0
+
+
 async def test_a_lower_limit_that_one_was_told_is_kept_by_all(opened):
     limit = Limit(requests=100, per_s=60)
 

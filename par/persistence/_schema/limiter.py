@@ -10,7 +10,8 @@ used or held; a hold that has ``returned`` is no part of them any more.
 
 from typing import Final
 
-from par.persistence._schema.limiter_functions import FUNCTIONS
+from par.persistence._schema.limiter_allowances import ALLOWANCE_FUNCTIONS
+from par.persistence._schema.limiter_windows import WINDOW_FUNCTIONS
 
 __all__ = ["POSTGRES", "SQLITE"]
 
@@ -139,4 +140,4 @@ _TABLES: Final = (
     "CREATE INDEX allowance_held ON allowance_hold (scope, key, period)",
 )
 
-POSTGRES: Final[tuple[str, ...]] = (*_TABLES, *FUNCTIONS)
+POSTGRES: Final[tuple[str, ...]] = (*_TABLES, *WINDOW_FUNCTIONS, *ALLOWANCE_FUNCTIONS)

@@ -1,11 +1,11 @@
-"""What is done to shared limits in Postgres: each step is one call, so that the lock is held no longer than it takes.
+"""What is done to shared windows in Postgres: each step is one call, so that the lock is held no longer than it takes.
 
-Whoever changes a window locks its row in ``limiter`` first, whoever changes an allowance its row in ``allowance``.
+Whoever changes a window locks its row in ``limiter`` first.
 """
 
 from typing import Final
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["WINDOW_FUNCTIONS"]
 
 _CLOCK: Final = """
     CREATE FUNCTION limiter_clock() RETURNS bigint LANGUAGE sql VOLATILE
@@ -62,7 +62,7 @@ _DELAY: Final = """
         IF over_requests > 0 OR over_tokens > 0 THEN
             FOR granted IN
                 SELECT at, requests, tokens FROM limiter_place
-                WHERE scope = bucket.scope AND key = bucket.key AND at IS NOT NULL ORDER BY at
+                WHERE scope = bucket.scope AND key = bucket.key AND at IS NOT NULL AND requests + tokens > 0 ORDER BY at
             LOOP
                 free_at := greatest(free_at, granted.at + per_us);
                 over_requests := over_requests - granted.requests;
@@ -232,6 +232,9 @@ _WITHDRAW: Final = """
                 bucket.tokens := bucket.tokens - one.tokens;
             END IF;
             PERFORM limiter_call_first(mine, its_key);
+        ELSE -- a cancelled call may still be on its way here: it finds a place that was granted, and is worth nothing
+            INSERT INTO limiter_place (scope, key, id, place, owner, until, at, requests, tokens, settled)
+            VALUES (mine, its_key, its_id, 0, '', 0, bucket.latest, 0, 0, true);
         END IF;
         PERFORM limiter_close(bucket);
         RETURN limiter_delay(bucket, most_requests, most_tokens, per_us, 1, least(need, most_tokens));
@@ -253,120 +256,7 @@ _HEED: Final = """
     END $$
 """
 
-_ALLOWANCE: Final = (
-    """
-    CREATE FUNCTION budget_period(unit text) RETURNS text LANGUAGE sql STABLE
-    RETURN coalesce(to_char(
-        clock_timestamp() AT TIME ZONE 'UTC',
-        CASE unit WHEN 'hour' THEN 'YYYY-MM-DD"T"HH24' WHEN 'day' THEN 'YYYY-MM-DD' WHEN 'month' THEN 'YYYY-MM' END
-    ), '')
-    """,
-    # gives back what was held for calls whose process is gone; a call that is settled later is charged then
-    """
-    CREATE FUNCTION budget_return(mine text, its_key text, its_period text) RETURNS allowance LANGUAGE plpgsql AS $$
-    DECLARE
-        account allowance;
-        now_us bigint := limiter_clock();
-    BEGIN
-        WITH lost AS (
-            UPDATE allowance_hold SET returned = true
-            WHERE scope = mine AND key = its_key AND period = its_period AND NOT returned AND until <= now_us
-            RETURNING tokens, cost, steps
-        )
-        UPDATE allowance SET
-            tokens = tokens - (SELECT coalesce(sum(lost.tokens), 0) FROM lost),
-            cost = cost - (SELECT coalesce(sum(lost.cost), 0) FROM lost),
-            steps = steps - (SELECT coalesce(sum(lost.steps), 0) FROM lost)
-        WHERE scope = mine AND key = its_key AND period = its_period RETURNING * INTO account;
-        DELETE FROM allowance_hold
-        WHERE scope = mine AND key = its_key AND period = its_period AND returned AND until <= now_us - 86400000000;
-        RETURN account;
-    END $$
-    """,
-    """
-    CREATE FUNCTION budget_reserve(
-        its_key text, unit text, most_tokens bigint, most_cost bigint, most_steps bigint,
-        more_tokens bigint, more_cost bigint, more_steps bigint, its_id bigint, lease_us bigint,
-        OUT lacking text, OUT used bigint, OUT its_period text
-    ) LANGUAGE plpgsql AS $$
-    DECLARE
-        mine text := current_scope();
-        account allowance;
-        again boolean := false;
-    BEGIN
-        SELECT period INTO its_period FROM allowance_hold WHERE scope = mine AND id = its_id;
-        IF FOUND THEN -- it was done, and the answer was lost
-            RETURN;
-        END IF;
-        its_period := budget_period(unit);
-        SELECT * INTO account FROM allowance
-        WHERE scope = mine AND key = its_key AND period = its_period FOR UPDATE;
-        IF NOT FOUND THEN
-            INSERT INTO allowance (scope, key, period) VALUES (mine, its_key, its_period) ON CONFLICT DO NOTHING;
-            DELETE FROM allowance WHERE scope = mine AND key = its_key AND period <> its_period AND period NOT IN (
-                SELECT period FROM allowance WHERE scope = mine AND key = its_key ORDER BY period DESC LIMIT 3);
-            SELECT * INTO account FROM allowance
-            WHERE scope = mine AND key = its_key AND period = its_period FOR UPDATE;
-        END IF;
-        LOOP
-            lacking := CASE
-                WHEN account.tokens + more_tokens > most_tokens THEN 'tokens'
-                WHEN account.cost + more_cost > most_cost THEN 'cost'
-                WHEN account.steps + more_steps > most_steps THEN 'steps'
-            END;
-            EXIT WHEN lacking IS NULL OR again;
-            again := true;
-            account := budget_return(mine, its_key, its_period);
-        END LOOP;
-        IF lacking IS NOT NULL THEN
-            used := CASE lacking WHEN 'tokens' THEN account.tokens WHEN 'cost' THEN account.cost ELSE account.steps END;
-            RETURN;
-        END IF;
-        INSERT INTO allowance_hold (scope, id, key, period, tokens, cost, steps, until)
-        VALUES (mine, its_id, its_key, its_period, more_tokens, more_cost, more_steps, limiter_clock() + lease_us);
-        UPDATE allowance SET tokens = tokens + more_tokens, cost = cost + more_cost, steps = steps + more_steps
-        WHERE scope = mine AND key = its_key AND period = its_period;
-    END $$
-    """,
-    """
-    CREATE FUNCTION budget_settle(
-        its_key text, its_period text, its_id bigint, used_tokens bigint, used_cost bigint, used_steps bigint
-    ) RETURNS void LANGUAGE plpgsql AS $$
-    DECLARE
-        mine text := current_scope();
-        held allowance_hold;
-    BEGIN
-        PERFORM FROM allowance WHERE scope = mine AND key = its_key AND period = its_period FOR UPDATE;
-        DELETE FROM allowance_hold WHERE scope = mine AND id = its_id RETURNING * INTO held;
-        IF FOUND THEN
-            UPDATE allowance SET
-                tokens = tokens + used_tokens - CASE WHEN held.returned THEN 0 ELSE held.tokens END,
-                cost = cost + used_cost - CASE WHEN held.returned THEN 0 ELSE held.cost END,
-                steps = steps + used_steps - CASE WHEN held.returned THEN 0 ELSE held.steps END
-            WHERE scope = mine AND key = its_key AND period = its_period;
-        END IF;
-    END $$
-    """,
-    """
-    CREATE FUNCTION budget_used(its_key text, unit text) RETURNS allowance LANGUAGE plpgsql AS $$
-    DECLARE
-        mine text := current_scope();
-        its_period text := budget_period(unit);
-    BEGIN
-        PERFORM FROM allowance WHERE scope = mine AND key = its_key AND period = its_period FOR UPDATE;
-        RETURN budget_return(mine, its_key, its_period);
-    END $$
-    """,
-    """
-    CREATE FUNCTION budget_renew(ids bigint[], lease_us bigint) RETURNS void LANGUAGE sql
-    BEGIN ATOMIC
-        UPDATE allowance_hold SET until = limiter_clock() + lease_us
-        WHERE scope = current_scope() AND id = ANY (ids) AND NOT returned;
-    END
-    """,
-)
-
-FUNCTIONS: Final[tuple[str, ...]] = (
+WINDOW_FUNCTIONS: Final[tuple[str, ...]] = (
     _CLOCK,
     _OPEN,
     _CLOSE,
@@ -376,5 +266,4 @@ FUNCTIONS: Final[tuple[str, ...]] = (
     _SETTLE,
     _WITHDRAW,
     _HEED,
-    *_ALLOWANCE,
 )
