@@ -105,7 +105,8 @@ async def stats(target: Target, session: str | None, printer: Printer, *, as_jso
 
 
 def _tell(count: _Count, printer: Printer) -> None:
-    printer.line(f"events    {sum(count.kinds.values()):,} in {len(count.sessions):,} sessions", "bold")
+    sessions = f"{len(count.sessions):,} session{'s' if len(count.sessions) != 1 else ''}"
+    printer.line(f"events    {sum(count.kinds.values()):,} in {sessions}", "bold")
     if count.first is not None and count.last is not None:
         printer.line(f"time      {count.first:%Y-%m-%d %H:%M:%S} to {count.last:%Y-%m-%d %H:%M:%S} UTC")
     if count.redacted:
