@@ -73,7 +73,7 @@ def run_with(subscribers: int, *, drained: bool):
 
     async def run() -> None:
         agent = Agent(ScriptedModel([call("chatter", times=500), say("done")]), tools=[chatter])
-        async with Runtime() as rt:
+        async with Runtime(bus=BusOptions()) as rt:
             for number in range(subscribers):
                 rt.bus.subscribe(ignore, name=str(number))
             await rt.run(agent, "go")
@@ -86,6 +86,12 @@ def run_with(subscribers: int, *, drained: bool):
 async def enter() -> None:
     for _ in range(200):
         async with Runtime():
+            pass
+
+
+async def enter_with_bus() -> None:
+    for _ in range(200):
+        async with Runtime(bus=BusOptions()):
             pass
 
 
@@ -104,8 +110,9 @@ async def main() -> None:
     for name in times:
         took = median(times[name]) * 1e6 / 500
         print(f"  {name:>3} subscribers        {took:7.2f} µs/event   {ratio(times, name, '0'):5.2f} x")
-    times = await interleaved({"enter and leave a Runtime": enter}, ROUNDS)
-    print(f"an empty Runtime         {median(times['enter and leave a Runtime']) / 200 * 1e6:7.2f} µs")
+    times = await interleaved({"without": enter, "with": enter_with_bus}, ROUNDS)
+    for name in times:
+        print(f"an empty Runtime {name:7} tasks for subscribers {median(times[name]) / 200 * 1e6:7.2f} µs")
 
 
 if __name__ == "__main__":

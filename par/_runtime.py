@@ -39,13 +39,14 @@ class Runtime:
     ``async with Runtime(store=store) as rt: await rt.run(agent, "...", session="order-42")``. Leaving the block
     cancels every run that is still going on, waits until all have ended, and closes the models that the
     runtime made from strings. Then the subscribers of its bus get what is still queued, and end. The store belongs
-    to the caller. The block is left in the task that entered it.
+    to the caller.
 
     Args:
         store: where events are recorded before the run goes on; nowhere by default.
         models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``.
         clock: where timestamps come from.
-        bus: how events are brought to subscribers, see ``Runtime.bus``.
+        bus: how events are brought to subscribers. With it the block has a task group for them, so it is left in the
+            task that entered it, after every scope that was opened inside; see ``Runtime.bus``.
 
     Raises:
         TypeError: for a store or a factory that is none.
@@ -66,6 +67,7 @@ class Runtime:
                 raise TypeError(f"models[{name!r}] must be a factory, which takes a name and returns a model")
         clock = clock or Clock()
         self._bus = EventBus(bus, store=store, clock=clock)
+        self._with_subscribers = bus is not None
         self._host = Host(store=store, models=ModelRegistry(models), clock=clock, bus=self._bus)
         self._sessions: dict[str, Session] = {}
         self._entered = False
@@ -74,7 +76,10 @@ class Runtime:
         if self._entered:
             raise UsageError("a Runtime is entered once: make another")
         self._entered = True
-        await self._bus.__aenter__()
+        if self._with_subscribers:
+            await self._bus.__aenter__()
+        else:
+            self._bus.refuse_subscribers()
         return self
 
     async def __aexit__(
@@ -84,7 +89,7 @@ class Runtime:
         try:
             await in_own_task(self._close)  # noqa: ASYNC102 # it shields itself, in a task that nothing else can cut
         finally:
-            await self._bus.__aexit__(None, None, None)  # noqa: ASYNC102 # the bus has been closed, and bounds itself
+            await self._bus.leave()  # noqa: ASYNC102 # every task of it has been told to end
 
     async def _close(self) -> None:
         try:
@@ -104,9 +109,12 @@ class Runtime:
     def bus(self) -> EventBus:
         """Brings the events of this runtime's runs to subscribers, each after the store has it.
 
-        Subscribe before or inside the block. Without a store, runs that began while nobody was subscribed tell
-        nothing. Agents that run on their own, with ``Agent.run``, have no bus.
+        Subscribe before the block, or inside one of ``Runtime(bus=BusOptions())``: a runtime has tasks for
+        subscribers only if it knows of them when it is entered. Streams can be opened in any. Without a store, runs
+        that began while nobody was subscribed tell nothing. Agents that run on their own, with ``Agent.run``, have
+        no bus.
         """
+        self._with_subscribers = True  # of no effect once the block was entered
         return self._bus
 
     async def run(

@@ -159,7 +159,8 @@ class EventBus:
             policy: the queue, the time and the retries.
 
         Raises:
-            UsageError: for a name that is taken, a function without one, or a bus that is closed.
+            UsageError: for a name that is taken, a function without one, a bus that is closed, or that of a runtime
+                which was entered without any reason to expect subscribers.
             TypeError: for a handler that is not callable, or a kind that is no event.
         """
         wanted = _checked_kinds(kinds)
@@ -301,7 +302,7 @@ class EventBus:
         try:
             await self.aclose()  # noqa: ASYNC102 # it shields itself
         finally:
-            await self._board.leave()  # noqa: ASYNC102 # every task has been told to end
+            await self.leave()  # noqa: ASYNC102 # every task has been told to end
 
     async def aclose(self) -> None:
         """Deliver what is queued, for ``drain_s`` seconds, make dead letters of the rest, and end every subscriber.
@@ -309,6 +310,14 @@ class EventBus:
         Leaving the block does this; programs need not call it.
         """
         await self._board.close()
+
+    async def leave(self) -> None:
+        """Leave the group of the tasks, after ``aclose``; for whoever cannot leave the block."""
+        await self._board.leave()
+
+    def refuse_subscribers(self) -> None:
+        """Take streams only, for this bus will not be entered; a runtime says so."""
+        self._board.without_tasks = True
 
 
 def _checked_kinds(kinds: tuple[type[object], ...]) -> frozenset[type[object]]:

@@ -38,6 +38,8 @@ class Switchboard:
         self.clock = clock
         self.ids = UlidSource()
         self.by_name: dict[str, Subscriber] = {}
+        self.without_tasks = False
+        """Whether nobody may subscribe, because the bus is not entered."""
         self.burial = Burial(letters, options.pending_letters)
         self._takers: dict[type[object], tuple[Taker, ...]] = {}
         self._streams: set[EventStream[Event]] = set()
@@ -86,7 +88,16 @@ class Switchboard:
                 del self._takers[kind]
 
     def add_subscriber(self, subscriber: Subscriber) -> None:
-        """Start to deliver to the subscriber; before the bus is entered, its events wait."""
+        """Start to deliver to the subscriber; before the bus is entered, its events wait.
+
+        Raises:
+            UsageError: if it will not be entered.
+        """
+        if self.without_tasks:
+            raise UsageError(
+                "this runtime was entered without tasks for subscribers: make it with Runtime(bus=BusOptions()), or "
+                "subscribe before its block"
+            )
         self.by_name[subscriber.name] = subscriber
         self.add(subscriber, subscriber.kinds)
         self._start(subscriber)

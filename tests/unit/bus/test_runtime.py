@@ -10,7 +10,7 @@ from support.ticks import other_tasks
 from test_events import DECLARED, OF_STORES, eventful
 from unit.bus.made import Handler, envelope, hang
 
-from par import Agent, RunContext, Runtime, StoreError, tool
+from par import Agent, RunContext, Runtime, StoreError, UsageError, tool
 from par._engine.run import Run
 from par.bus import BusOptions, Delivery, DeliveryPolicy, EventBus, MemoryDeadLetters
 from par.events import ModelCallStarted, RunEnded, RunStarted, ToolCallEnded, ToolProgress
@@ -46,7 +46,7 @@ async def test_a_subscriber_gets_all_that_a_session_tells_in_the_order_of_its_nu
     collected = Collected()
     kept = store and store()
 
-    async with Runtime(store=kept) as rt:
+    async with Runtime(store=kept, bus=BusOptions()) as rt:
         rt.bus.subscribe(collected, name="c")
         agent = Agent(ScriptedModel([[call("look", x=1), call("look", x=2)], say("a"), say("b")]), tools=[look])
         await rt.run(agent, "go", session="s")
@@ -64,7 +64,7 @@ async def test_a_subscriber_gets_all_that_a_session_tells_in_the_order_of_its_nu
 async def test_every_event_that_runs_tell_passes_through_the_bus(tmp_path):
     collected = Collected()
 
-    async with Runtime() as rt:
+    async with Runtime(bus=BusOptions()) as rt:
         rt.bus.subscribe(collected, name="c")
         await rt.run(eventful(tmp_path), "Write to jane.doe@example.com")
 
@@ -127,7 +127,7 @@ async def test_an_event_is_published_after_the_store_has_it():
 async def test_what_a_store_refuses_is_not_published(n):
     store, collected = MemoryStore(fail_after=n), Collected()
 
-    async with Runtime(store=store) as rt:
+    async with Runtime(store=store, bus=BusOptions()) as rt:
         rt.bus.subscribe(collected, name="c")
         with pytest.raises(StoreError):
             await rt.run(looking(), "go")
@@ -150,7 +150,7 @@ async def test_an_append_that_is_cancelled_is_published_once(late):
                 await super().append(envelopes)
 
     store, collected = Interruptible(), Collected()
-    async with Runtime(store=store) as rt:
+    async with Runtime(store=store, bus=BusOptions()) as rt:
         rt.bus.subscribe(collected, name="c")
         await rt.run(looking(), "go", session="s", timeout_s=0.1)
         await rt.run(Agent(ScriptedModel([say("x")])), "again", session="s")
@@ -179,7 +179,7 @@ async def listened(rt):
 
 
 async def test_without_a_store_nobody_listens_until_somebody_subscribes():
-    async with Runtime() as rt:
+    async with Runtime(bus=BusOptions()) as rt:
         assert await listened(rt) == "false"
         subscription = rt.bus.subscribe(Collected(), ModelCallStarted, name="c")
         assert await listened(rt) == "true"
@@ -190,10 +190,31 @@ async def test_without_a_store_nobody_listens_until_somebody_subscribes():
 async def test_a_runtime_without_subscribers_has_no_tasks():
     before = other_tasks()
 
-    async with Runtime(store=MemoryStore()) as rt:
+    async with Runtime(store=MemoryStore(), bus=BusOptions()) as rt:
         await rt.run(looking(), "go")
         assert rt.bus.wanted is False
         assert other_tasks() == before
+
+
+async def test_subscribers_before_the_block_are_enough_to_have_tasks_for_them():
+    collected = Collected()
+    rt = Runtime()
+    rt.bus.subscribe(collected, RunEnded, name="c")
+
+    async with rt:
+        rt.bus.subscribe(collected, RunStarted, name="another")
+        await rt.run(looking(), "go")
+
+    assert len(collected.envelopes) == 2
+
+
+async def test_a_runtime_that_expects_no_subscribers_refuses_them_and_takes_streams():
+    async with Runtime() as rt, rt.bus.stream(RunEnded) as events:
+        with pytest.raises(UsageError, match=r"Runtime\(bus=BusOptions\(\)\)"):
+            rt.bus.subscribe(Collected(), name="c")
+        await rt.run(looking(), "go")
+
+        assert (await anext(events)).event.stop_reason == "finished"
 
 
 def test_the_bus_loads_no_codec():
@@ -287,7 +308,7 @@ async def test_a_runtime_that_is_cancelled_brings_the_ends_of_its_runs_to_subscr
 
     agent = Agent(ScriptedModel([call("forever"), say("x")]), tools=[forever])
     with anyio.CancelScope() as outer:
-        async with Runtime() as rt, anyio.create_task_group() as group:
+        async with Runtime(bus=BusOptions()) as rt, anyio.create_task_group() as group:
             rt.bus.subscribe(collected, name="c")
             group.start_soon(rt.run, agent, "go")
             await started.wait()
@@ -312,7 +333,7 @@ async def test_a_second_cancellation_does_not_cut_what_the_first_one_left_to_del
         done.append(delivery.envelope.seq)
 
     async def serve():
-        async with Runtime() as rt:
+        async with Runtime(bus=BusOptions()) as rt:
             rt.bus.subscribe(handler, name="h")
             for seq in (1, 2, 3):
                 rt.bus.publish(envelope(seq=seq))
@@ -357,7 +378,7 @@ async def test_dead_letters_go_where_the_runtimes_store_keeps_them():
 
 async def test_the_error_of_the_block_stays_what_it_is():
     with pytest.raises(KeyError):
-        async with Runtime() as rt:
+        async with Runtime(bus=BusOptions()) as rt:
             rt.bus.subscribe(Collected(), name="c")
             await rt.run(looking(), "go")
             raise KeyError
@@ -366,7 +387,7 @@ async def test_the_error_of_the_block_stays_what_it_is():
 async def test_a_handler_may_run_an_agent_of_the_same_runtime():
     outputs = []
 
-    async with Runtime() as rt:
+    async with Runtime(bus=BusOptions()) as rt:
 
         async def summarise(delivery: Delivery[RunEnded]) -> None:
             if delivery.envelope.session == "first":
