@@ -30,7 +30,7 @@ def _number(field: _Field, value: object) -> float:
     return value
 
 
-def _optional_count(_: object, field: _Field, value: object) -> None:
+def _optional_count(_: object, field: _Field, value: int | None) -> None:
     if value is not None:
         _whole(field, value, 1)
 

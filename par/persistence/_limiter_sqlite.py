@@ -81,7 +81,7 @@ async def open_limiter_sqlite(
     time = clock or Clock()
     check_seconds("line_s", line_s)
     check_seconds("lease_s", lease_s)
-    here = machine or await anyio.to_thread.run_sync(this_machine, time)
+    here = await anyio.to_thread.run_sync(this_machine, time) if machine is None else machine
     accounts = purse.Accounts(connection, scope, here, time, lease_s)
     budget = SharedBudgetBackend(accounts, lease_s)
     rate = SharedRateBackend(_Windows(connection, scope, here, line_s))
