@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, final
 
-import anyio.to_thread
 import attrs
 
 from par._json import JsonObject
@@ -14,7 +13,7 @@ from par.approvals import ApprovalRequest, Approved, Approver, ask, shown
 from par.errors import CommandRefused
 from par.tools.bash._commands.running import RunPython
 from par.tools.bash._commands.table import Command, command_to_json
-from par.tools.bash._native.interrupt import chunks
+from par.tools.bash._native.interrupt import chunks, in_thread
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._policy.decide import Ask, Deny
 from par.tools.bash._walls.choose import best_wall
@@ -89,7 +88,7 @@ class Authoriser:
     async def _script(self, command: Command) -> str | None:
         if not isinstance(command, RunPython) or command.script is None:
             return None
-        return await anyio.to_thread.run_sync(partial(_hash, self._room, command.script))
+        return await in_thread(partial(_hash, self._room, command.script))
 
     async def _asked(
         self, command: Command, decision: Ask, call_id: str, *, wall: Wall | None, script: str | None

@@ -4,8 +4,6 @@ import time
 from functools import partial
 from typing import cast, get_args
 
-import anyio.to_thread
-
 from par.tools.bash._commands.filters import Cut
 from par.tools.bash._commands.leaves import GitRead, GitWrite, Leaf, Run, Write
 from par.tools.bash._commands.looking import Diff, FileType, SystemInfo
@@ -20,6 +18,7 @@ from par.tools.bash._native.file_type import file_type
 from par.tools.bash._native.filter_argv import ProgramFilter
 from par.tools.bash._native.filters import program_filter
 from par.tools.bash._native.grep import grep
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.perform import perform
 from par.tools.bash._native.pipeline import pipeline
 from par.tools.bash._native.system import git_version
@@ -49,7 +48,7 @@ async def _leaf(work: Work, command: Leaf) -> Outcome:
     if isinstance(command, get_args(Run)):
         return await run_hosted(work, cast("Run", command))
     if isinstance(command, get_args(Write)):
-        return await anyio.to_thread.run_sync(change, work.room, cast("Write", command))
+        return await in_thread(partial(change, work.room, cast("Write", command)))
     return await _read(work, command)
 
 
@@ -61,8 +60,8 @@ async def _read(work: Work, command: Leaf) -> Outcome:
     if isinstance(command, SystemInfo) and command.what == "git_version":
         return await git_version(work)
     if isinstance(command, Cut) and command.chars is not None:
-        return await anyio.to_thread.run_sync(cut_chars, work.room, command, work.stdin)
+        return await in_thread(partial(cut_chars, work.room, command, work.stdin))
     if isinstance(command, get_args(ProgramFilter)):
         return await program_filter(work, cast("ProgramFilter", command))
     now = time.time()  # noqa: TID251 # ages of files count from the system's own clock
-    return await anyio.to_thread.run_sync(partial(perform, work.room, command, now, work.stdin))
+    return await in_thread(partial(perform, work.room, command, now, work.stdin))

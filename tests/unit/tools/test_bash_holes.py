@@ -1,16 +1,25 @@
 """Ways past the rules that were open once, each the shortest that there is."""
 
+import asyncio
 import base64
+import os
 import sys
+import threading
 import zlib
+from functools import partial
+from time import monotonic
 
+import anyio
+import anyio.from_thread
 import pytest
 from unit.tools.bash_scene import git, make_repo
 
 from par.approvals import Approved
 from par.calls import ToolCall
 from par.outcomes import Done, Failed
-from par.tools.bash import Bash, Linter, Param, Policy, Task, TestRunner
+from par.tools.bash import Bash, BwrapWall, LandlockWall, Linter, Param, Policy, PythonHost, Task, TestRunner
+from par.tools.bash._native import write_copy
+from par.tools.bash._native.interrupt import in_thread, interruptible
 
 pytestmark = pytest.mark.anyio
 
@@ -192,3 +201,86 @@ async def test_programs_of_the_host_are_given_no_denied_file(ws, send, command):
 
     assert isinstance(outcome, Failed)
     assert outcome.error_type == "read_denied"
+
+
+def slowly(started, ended):
+    """Replace the reading of a file by one that goes on until it is told to give up."""
+
+    def parts(fd):
+        until = monotonic() + 5
+        pause = threading.Event()
+        try:
+            anyio.from_thread.run_sync(started.set)
+            while monotonic() < until:
+                interruptible()
+                pause.wait(0.002)
+                yield b"x"
+        finally:
+            ended.append(monotonic() < until)
+
+    return parts
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})])
+async def test_a_task_that_is_cancelled_twice_by_asyncio_leaves_no_thread_at_work(anyio_backend, ws, send, monkeypatch):
+    (ws / "a.txt").write_text("text\n")
+    started, ended = anyio.Event(), []
+    monkeypatch.setattr(write_copy, "_bounded", slowly(started, ended))
+    task = asyncio.create_task(send(op="copy", src="a.txt", dst="b.txt"))
+    await started.wait()
+
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert ended == [True]
+    assert [path.name for path in ws.iterdir()] == ["a.txt"]
+
+
+async def test_work_in_a_thread_raises_what_it_raises():
+    with pytest.raises(FileNotFoundError):
+        await in_thread(partial(os.stat, "/nowhere/at/all"))
+
+
+PRIVILEGED = """
+import ctypes, os
+os.umask(0)
+libc = ctypes.CDLL(None)
+how = (ctypes.c_uint64 * 3)(os.O_CREAT | os.O_WRONLY, 0o4777, 0)
+open("d/plain", "w").close()
+for attempt in (
+    lambda: os.open("d/opened", os.O_CREAT | os.O_WRONLY, 0o4777),
+    lambda: os.open("d/group", os.O_CREAT | os.O_WRONLY, 0o2777),
+    lambda: libc.creat(b"d/created", 0o4777),
+    lambda: libc.syscall(437, -100, b"d/opened2", how, 24),
+    lambda: os.mknod("d/node", 0o104777),
+    lambda: os.chmod("d/plain", 0o4755),
+    lambda: os.link(os.open("d", os.O_TMPFILE | os.O_WRONLY, 0o4777), "d/unnamed"),
+):
+    try:
+        attempt()
+    except OSError:
+        continue
+print("ran to its end")
+"""
+
+
+@pytest.mark.parametrize("wall", [BwrapWall, LandlockWall])
+async def test_no_wall_lets_a_file_be_made_that_runs_with_its_owners_rights(ws, wall):
+    (ws / "d").mkdir()
+    (ws / "made.py").write_text(PRIVILEGED)
+    built = wall()
+    if not (await built.probe()).available:
+        pytest.skip(f"{built.name} does not work here")
+    policy = Policy.coder(execute=True, python=PythonHost(python=PYTHON))
+    bash = Bash(ws, policy, approve=yes, walls=[built])
+
+    call = ToolCall(id="c", name="bash", arguments={"command": {"op": "run_python", "script": "made.py"}})
+    outcome = await bash.invoke(call)
+    bash.workspace.close()
+
+    assert "ran to its end" in outcome.value.stdout
+    assert (ws / "d/plain").exists()
+    assert [path.name for path in (ws / "d").iterdir() if path.stat().st_mode & 0o6000] == []

@@ -1,9 +1,8 @@
 """The git commands: the gate, then a view that nobody else changes, then runs with object ids only."""
 
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
+from functools import partial
 from typing import Final, TypeAlias, TypeVar
-
-import anyio.to_thread
 
 from par.tools.bash._commands.git_history import GitBlame, GitLsFiles, GitRefs, GitRevParse
 from par.tools.bash._commands.git_reading import GitDiff, GitLog, GitShow, GitStatus
@@ -25,6 +24,7 @@ from par.tools.bash._git.process import Git, list_config
 from par.tools.bash._git.reading import read
 from par.tools.bash._git.stash import stash
 from par.tools.bash._git.view import IndexUse, View, open_view
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.room import Room
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.programs import find_program
@@ -51,7 +51,7 @@ async def git(room: Room, command: GitCommand, launcher: Launcher, gate: GitGate
             await turns.enter_async_context(gate.turn())
         stack = ExitStack()
         try:
-            repository, view = await anyio.to_thread.run_sync(_opened, stack, room, command.cwd, use)
+            repository, view = await in_thread(partial(_opened, stack, room, command.cwd, use))
             entries = gate.entries(repository.config)
             if entries is None:
                 listed = await list_config(program, room, repository, launcher)

@@ -2,9 +2,8 @@
 
 import os
 import re
+from functools import partial
 from typing import Final
-
-import anyio.to_thread
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.git_history import GitBlame, GitLsFiles, GitRefs, GitRevParse
@@ -12,6 +11,7 @@ from par.tools.bash._commands.refusals import quote
 from par.tools.bash._git.argv_history import blame_argv, ls_files_argv, reflog_argv, refs_argv
 from par.tools.bash._git.elsewhere import remotes, worktrees
 from par.tools.bash._git.process import Git, failed
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.match import matches
 from par.tools.bash._run.output import Outcome
 
@@ -42,7 +42,7 @@ async def refs(git: Git, command: GitRefs) -> Outcome:
         found = remotes(git.entries)[: command.limit]
         return git.told(found) if found else git.told((), "There are no remotes.")
     if command.kind == "worktrees":
-        listed = await anyio.to_thread.run_sync(worktrees, git.repository, git.room.workspace.path)
+        listed = await in_thread(partial(worktrees, git.repository, git.room.workspace.path))
         return git.told(listed[: command.limit])
     if command.kind in {"stashes", "reflog"}:
         there = await git.find("refs/stash" if command.kind == "stashes" else "HEAD")

@@ -7,9 +7,9 @@ import stat
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import Final
 
-import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
@@ -18,6 +18,7 @@ from par.tools.bash._commands.looking import Diff
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.diff_folders import Pair, Skipped, differing
 from par.tools.bash._native.filters import Planned, entered, run_planned
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._run.clean import escape_name
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.programs import find_program
@@ -135,4 +136,4 @@ async def _folders(work: Work, command: Diff, program: str, left: Opened, right:
 
 
 async def _next(pairs: Generator[Pair | str, None, None]) -> Pair | str | None:
-    return await anyio.to_thread.run_sync(next, pairs, None)
+    return await in_thread(partial(next, pairs, None))

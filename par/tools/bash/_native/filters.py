@@ -4,11 +4,11 @@ import os
 import tempfile
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
-import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
@@ -16,6 +16,7 @@ from par.tools.bash._commands.filters import GrepFilter, Sort
 from par.tools.bash._commands.looking import JsonQuery
 from par.tools.bash._git.prefix import CLEAN_ENV
 from par.tools.bash._native.filter_argv import ProgramFilter, filter_arguments, program_of
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.room import Room
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.programs import find_program, interpreter
@@ -44,7 +45,7 @@ class Planned:
 
 async def entered(stack: ExitStack, opening: AbstractContextManager[T]) -> T:
     """Enter a context in a thread. The stack has it also if the caller is cancelled meanwhile."""
-    return await anyio.to_thread.run_sync(stack.enter_context, opening)
+    return await in_thread(partial(stack.enter_context, opening))
 
 
 def plan(room: Room, command: ProgramFilter) -> Planned:

@@ -10,14 +10,15 @@ import stat
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import closing
+from functools import partial
 
-import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.reading import Grep
 from par.tools.bash._git.prefix import CLEAN_ENV
 from par.tools.bash._native.flow import Sink
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.match import Ignore, ignored, matches, read_ignore
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._native.walk import Entry, walk
@@ -124,7 +125,7 @@ async def grep(room: Room, command: Grep, launcher: Launcher) -> Outcome:
     argvs: list[tuple[str, ...]] = []
     errors: list[Exited] = []
     with room.workspace.root() as root, closing(_batches(room, command, skipped)) as batches:
-        while not kept.full and (batch := await anyio.to_thread.run_sync(next, batches, None)):
+        while not kept.full and (batch := await in_thread(partial(next, batches, None))):
             argv = grep_argv(program, command, batch)
             verify(argv, program=program)
             argvs.append(argv)
@@ -132,7 +133,7 @@ async def grep(room: Room, command: Grep, launcher: Launcher) -> Outcome:
             if ended.exit_code not in {0, 1} and not ended.flooded:
                 errors.append(ended)
                 break
-            await anyio.to_thread.run_sync(_collect, ended.stdout.head, batch, command, kept)
+            await in_thread(partial(_collect, ended.stdout.head, batch, command, kept))
             if ended.flooded:
                 kept.full = True
     notes = list(skipped.notes())

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TypeAlias, cast, get_args
 
-import anyio.to_thread
 import attrs
 
 from par.errors import CommandRefused
@@ -21,6 +20,7 @@ from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.filter_argv import ProgramFilter
 from par.tools.bash._native.filters import entered, plan
 from par.tools.bash._native.flow import FLOW_BYTES, spooled
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.room import Room
 from par.tools.bash._native.write_file import save_output
 from par.tools.bash._native.write_place import place
@@ -54,7 +54,7 @@ async def pipeline(work: Work, command: Pipeline, run_leaf: RunLeaf) -> Outcome:
     for number, stage in enumerate(command.stages[1:], start=1):
         _check(work, stage, number)
     if command.save_to is not None and not command.append:
-        await anyio.to_thread.run_sync(_check_absent, work.room, command.save_to)
+        await in_thread(partial(_check_absent, work.room, command.save_to))
     passed = _Passed()
     errors = HeadTail(work.room.policy.max_output_bytes, work.room.policy.max_output_lines)
     stdin: int | None = None
@@ -77,7 +77,7 @@ async def pipeline(work: Work, command: Pipeline, run_leaf: RunLeaf) -> Outcome:
                 stdin = await entered(held, spooled(*parts))
         if command.save_to is not None and stdin is not None:
             save = partial(save_output, work.room, command.save_to, stdin, append=command.append)
-            passed.notes.extend(await anyio.to_thread.run_sync(save))
+            passed.notes.extend(await in_thread(save))
             outcome = attrs.evolve(outcome, stdout=Captured())
     return attrs.evolve(
         outcome,

@@ -24,6 +24,7 @@ from par.tools.bash._commands.protected import PROTECTED
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._commands.running import RunLinter, RunPython, RunTask, RunTests
 from par.tools.bash._git.prefix import CLEAN_ENV
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._native.room import Room, chunks, refuse_os_error
 from par.tools.bash._policy.hosted import Place
 from par.tools.bash._run.attend import GRACE_S, Bounds, Exited, attend
@@ -73,10 +74,10 @@ async def run_hosted(work: Work, command: Run) -> Outcome:
             spec = _spec(room, plan, root, home, tmp)
             wall = work.wall if work.wall is not None else work.no_wall
             await wall.probe()
-            absent = await anyio.to_thread.run_sync(_absent, room)
+            absent = await in_thread(partial(_absent, room))
             since_ns = time.time_ns()  # compared with times of the file system
             exited, wrapped = await _run(wall, plan, spec, work)
-        notes = await anyio.to_thread.run_sync(partial(_after, room, wrapped, absent, since_ns, writes=plan.writes))
+        notes = await in_thread(partial(_after, room, wrapped, absent, since_ns, writes=plan.writes))
     code, number = wrapped.ended(exited.returncode if exited.returncode is not None else -9)
     if exited.flooded:
         notes = (*notes, "The output was so long that the command was ended.")

@@ -36,11 +36,13 @@ _TMPFS_BYTES = "67108864"
 _RESTRICTS = (
     "programs outside the system's folders and the named ones cannot be run",
     f"/tmp and /dev/shm hold {int(_TMPFS_BYTES) // 2**20} MiB each",  # noqa: S108 # names inside the wall
+    "no file can be made that runs with the rights of its owner or its group",
 )
 _DEGRADED = (
     "protected names that do not exist can be made: look for them afterwards",
     "repositories below the top of the workspace can be changed like other files",
     "what the kernel tells everybody in /proc can be read",
+    "a program outside that listens at a socket in the workspace can be talked to",
 )
 _BY_PATH = "this bubblewrap mounts by path: while another command writes, a protected name may be exchanged for a link"
 _NO_FILTER = "there is no filter for this machine: the kernel's keys and the sockets of virtual machines are open"

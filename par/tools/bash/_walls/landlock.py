@@ -25,7 +25,8 @@ _RESTRICTS = (
     "nothing new can be made at the top of the workspace, nor renamed or removed there, but by git",
     "no symbolic links, pipes and sockets can be made in the workspace",
     "there is no /proc, /sys, /tmp and /dev/shm, so some ways to share memory between processes do not work",
-    "owners and extended attributes cannot be changed, and no file can be made writable for everybody",
+    "owners and extended attributes cannot be changed, nor modes so that everybody may write",
+    "no file can be made that runs with the rights of its owner or its group",
 )
 
 

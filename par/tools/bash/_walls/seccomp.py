@@ -115,6 +115,12 @@ _CHECKED: dict[str, tuple[int | None, int | None]] = {
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
     "fchmodat2": (452, 452),
+    "open": (2, None),
+    "openat": (257, 56),
+    "openat2": (437, 437),
+    "creat": (85, None),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
 }
 
 _LOAD, _EQUAL, _GREATER, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x54, 0x06
@@ -128,6 +134,11 @@ _TERMINAL = (0x5412, 0x541C, 0x5423)
 """TIOCSTI, TIOCLINUX and TIOCSETD: they type into a terminal, or change what it is."""
 _FORBIDDEN_MODE = 0o6002
 """Another user's rights on start, and everybody's to write: Landlock says nothing about modes."""
+_PRIVILEGES = 0o6000
+"""The rights of the owner or the group on start. Files outlive the wall, and their owner is the one who is outside."""
+_MAKES_FILE = 0o20000100
+"""O_CREAT and O_TMPFILE: without them the mode of open may be anything."""
+_PLACE_OF_MODE = {"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "creat": 1, "mknod": 1, "mknodat": 2}
 
 _FAMILIES = (1, 2, 10, 16)
 """AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: a network namespace confines them. AF_VSOCK reaches the machine that a
@@ -186,6 +197,7 @@ def namespace_filter(machine: str) -> bytes:
     """
     families = [step for family in _FAMILIES for step in _when(_EQUAL, family, [(_RETURN, 0, 0, _ALLOW)])]
     checks = {"socket": [_argument(0), *families, *_fail(errno.EPERM)], "ioctl": _check("ioctl", unix_pairs=True)}
+    checks |= {name: _mode_check(name, _PRIVILEGES) for name in (*_PLACE_OF_MODE, "open", "openat", "openat2")}
     return _assembled(machine, checks, _NOT_CONFINED)
 
 
@@ -245,4 +257,16 @@ def _check(name: str, *, unix_pairs: bool) -> list[_Step]:
             *_when(_EQUAL, _AF_UNIX, [_argument(1), (_AND, 0, 0, _KIND_OF_SOCKET), *kinds]),
             *deny,
         ]
-    return [_argument(1 if name in {"chmod", "fchmod"} else 2), *_when(_ANY_BIT, _FORBIDDEN_MODE, deny), *allow]
+    return _mode_check(name, _FORBIDDEN_MODE if "chmod" in name else _PRIVILEGES)
+
+
+def _mode_check(name: str, forbidden: int) -> list[_Step]:
+    """Return the steps for a call that gives a file its mode; they end with an answer."""
+    allow: list[_Step] = [(_RETURN, 0, 0, _ALLOW)]
+    if name == "openat2":
+        return _fail(errno.ENOSYS)  # its mode is in memory; openat is used instead
+    if name in {"open", "openat"}:
+        flags = 1 if name == "open" else 2
+        mode = [_argument(flags + 1), *_when(_ANY_BIT, forbidden, _fail(errno.EPERM))]
+        return [_argument(flags), *_when(_ANY_BIT, _MAKES_FILE, mode), *allow]
+    return [_argument(_PLACE_OF_MODE[name]), *_when(_ANY_BIT, forbidden, _fail(errno.EPERM)), *allow]
