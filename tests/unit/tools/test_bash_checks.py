@@ -3,6 +3,7 @@
 import json
 import os
 
+import anyio.to_thread
 import attrs
 import pytest
 from unit.tools.bash_scene import git, make_repo
@@ -11,12 +12,18 @@ from par._context import RunContext
 from par.errors import CommandRefused
 from par.tools.bash import (
     Bash,
+    Find,
     GitShow,
+    Grep,
+    GrepFilter,
     Linter,
     Policy,
     ReadFile,
     RunLinter,
+    RunPython,
+    RunTests,
     Sort,
+    Which,
     WriteFile,
     parse_command,
 )
@@ -57,6 +64,31 @@ def forged(kind, **given):
     for field in attrs.fields(kind):
         object.__setattr__(command, field.name, given.get(field.name, field.default))
     return command
+
+
+@pytest.mark.parametrize(
+    ("code", "make"),
+    [
+        ("bad_pattern", lambda: Grep(pattern="a\x01b")),
+        ("bad_pattern", lambda: GrepFilter(pattern="a\nb")),
+        ("bad_pattern", lambda: Grep(pattern="a\u202eb", syntax="fixed")),
+        ("bad_rev", lambda: GitShow(rev="-x")),
+        ("bad_rev", lambda: GitShow(rev="--output=x")),
+        ("bad_text", lambda: Which(program="/bin/sh")),
+        ("bad_text", lambda: Which(program="-x")),
+        ("path_parent", lambda: RunTests(runner="r", targets=["../x.py::test"])),
+        ("path_absolute", lambda: RunTests(runner="r", targets=["/etc/x.py"])),
+        ("bad_text", lambda: RunTests(runner="-r")),
+        ("bad_text", lambda: RunPython(module="a/b")),
+        ("path_too_long", lambda: ReadFile(path="x" * 256)),
+        ("path_too_long", lambda: ReadFile(path="x/" * 2047 + "é")),
+        ("bad_glob", lambda: Find(name="*a" * 17)),
+        ("bad_glob", lambda: Find(name="**/" * 5)),
+    ],
+)
+def test_a_text_that_a_program_could_take_otherwise_is_refused(code, make, anyio_backend):
+    with pytest.raises(CommandRefused, match=code):
+        make()
 
 
 def test_a_text_of_another_class_is_no_text(anyio_backend):
@@ -115,13 +147,13 @@ async def test_the_path_of_the_host_is_not_looked_at(ws, monkeypatch):
     assert (await Bash(ws).run(Sort(path="a.txt"))).stdout == "a\nb\n"
 
 
-def test_a_walk_ends_after_so_many_names(ws, monkeypatch, anyio_backend):
+async def test_a_walk_ends_after_so_many_names(ws, monkeypatch):
     for number in range(20):
         (ws / str(number)).touch()
     monkeypatch.setattr(walks._Left, "__init__", lambda self, entries=5: setattr(self, "entries", entries))
     fd = os.open(ws, os.O_RDONLY)
 
-    found = list(walks.walk(fd, ".", depth=1, enter=lambda entry: True))
+    found = await anyio.to_thread.run_sync(lambda: list(walks.walk(fd, ".", depth=1, enter=lambda entry: True)))
     os.close(fd)
 
     assert len(found) == 5
