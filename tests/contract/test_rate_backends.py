@@ -6,15 +6,17 @@ from itertools import count
 import anyio
 import pytest
 from support.shared_limits import open_limits
+from unit.middleware.driving import Script, drive_model, drive_tool, model_call, reply, tool_call
 
 from par.errors import RateLimited
 from par.limits import Limit
-from par.middleware import MemoryRateBackend
+from par.middleware import MemoryRateBackend, RateLimit
+from par.outcomes import Done, Failed
 
 pytestmark = pytest.mark.anyio
 
 NUMBERS = count(1)
-WINDOW_S = 0.3
+WINDOW_S = 0.25
 LATE_S = 0.25
 """How much later than it may something may happen, on a machine that has much to do."""
 
@@ -295,6 +297,45 @@ async def test_limits_of_different_names_have_nothing_to_do_with_each_other(open
     async with opened() as (backend,):
         for key in ("a", "b", "it's", "漢"):
             await reserve(backend, limit, key=key, max_wait_s=1)
+
+
+async def test_limiters_of_different_keys_share_a_backend_and_no_limit(opened):
+    async with opened() as (backend,):
+        layers = [
+            RateLimit(requests=1, tool_calls={"lookup": 1}, max_wait_s=0.05, key=key, backend=backend) for key in "ab"
+        ]
+        for layer in layers:
+            await drive_model([layer], Script([reply("ok")]), model_call())
+            assert await drive_tool([layer], Script([Done("ok")]), tool_call()) == Done("ok")
+
+        with pytest.raises(RateLimited):
+            await drive_model([layers[0]], Script([reply("ok")]), model_call())
+        assert isinstance(await drive_tool([layers[1]], Script([Done("ok")]), tool_call()), Failed)
+
+
+@pytest.mark.parametrize("key", ["", None, 5])
+def test_an_illegal_key_is_refused_by_name(key):
+    with pytest.raises(ValueError, match="key"):
+        RateLimit(key=key)
+
+
+@pytest.mark.parametrize(
+    ("facts", "field"),
+    [
+        ({"requests": 0}, "requests"),
+        ({"tokens": True}, "tokens"),
+        ({"tokens": 1.5}, "tokens"),
+        ({"per_s": 0}, "per_s"),
+        ({"per_s": float("nan")}, "per_s"),
+        ({"per_s": "1"}, "per_s"),
+        ({"transit_s": -1}, "transit_s"),
+        ({"transit_s": False}, "transit_s"),
+        ({"transit_s": float("inf")}, "transit_s"),
+    ],
+)
+def test_illegal_limits_are_refused_by_name(facts, field):
+    with pytest.raises((ValueError, TypeError), match=field):
+        Limit(**facts)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
