@@ -315,3 +315,87 @@ async def test_in_postgres_a_call_that_comes_after_it_was_taken_out_is_worth_not
         await limits.budget.reserve("k", allowance, Spending(tokens=100))
 
     assert place.waited_s == 0
+
+
+# --- being woken
+
+
+async def test_in_one_process_what_is_given_back_wakes_at_once(tmp_path):
+    limit = Limit(tokens=100, per_s=60)
+
+    async with open_sqlite_limits(tmp_path / "x.db") as limits:
+
+        async def until_kicked(turn, poll_s, kicked, seen):
+            await kicked.wait()
+            return seen
+
+        limits.rate._ledger.pause = until_kicked
+        place = await limits.rate.reserve("k", limit, tokens=90, max_wait_s=None)
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(lambda: limits.rate.reserve("k", limit, tokens=90, max_wait_s=None))
+                await anyio.sleep(0.1)
+                await limits.rate.settle(place, requests=1, tokens=0)
+
+
+NEVER_S = 600.0
+"""So long is a place in line kept, and a third of it a process sleeps, unless it is woken."""
+
+
+async def waiting(group, limits, limit, tokens, passed):
+    async def one():
+        await limits.rate.reserve("k", limit, tokens=tokens, max_wait_s=None)
+        passed.append(tokens)
+
+    scope = anyio.CancelScope()
+
+    async def run():
+        with scope:
+            await one()
+
+    group.start_soon(run)
+    await anyio.sleep(0.15)
+    return scope
+
+
+async def given_back(one, place, scope, limit):
+    await one.rate.settle(place, requests=1, tokens=10)
+
+
+async def first_gives_up(one, place, scope, limit):
+    scope.cancel()
+
+
+async def limit_is_raised(one, place, scope, limit):
+    await one.rate.learn("k", limit, requests=None, tokens=200)
+
+
+@pytest.mark.parametrize(
+    ("event", "first", "served"),
+    [(given_back, 40, [40, 41]), (first_gives_up, 100, [41]), (limit_is_raised, 60, [60, 41])],
+)
+async def test_in_postgres_the_server_wakes_who_is_first(shared_dsn, scope, event, first, served):
+    limit = Limit(tokens=1000, per_s=NEVER_S)
+    passed = []
+
+    async with (
+        open_postgres_limits(shared_dsn, scope=scope, line_s=NEVER_S) as one,
+        open_postgres_limits(shared_dsn, scope=scope, line_s=NEVER_S) as two,
+        open_postgres_limits(shared_dsn, scope=scope, line_s=NEVER_S) as three,
+    ):
+        await one.rate.learn("k", limit, requests=None, tokens=100)
+        place = await one.rate.reserve("k", limit, tokens=59 if first == 100 else 90, max_wait_s=None)
+        async with anyio.create_task_group() as group:
+            cancel = await waiting(group, two, limit, first, passed)
+            await waiting(group, three, limit, 41, passed)
+            before = list(passed)
+
+            await event(one, place, cancel, limit)
+
+            with anyio.fail_after(5):
+                while len(passed) < len(served):
+                    await anyio.sleep(0.01)
+            group.cancel_scope.cancel()
+
+    assert before == []
+    assert passed == served
