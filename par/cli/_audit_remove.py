@@ -76,7 +76,7 @@ async def redact(target: Target, options: Redact, printer: Printer) -> int:
             printer.json({"session": one.session, "seqs": [*one.seqs], "redacted": len(one.seqs)})
         else:
             named = f": {_shown(one.seqs)}" if one.seqs else ""
-            printer.line(f"{one.session}: {len(one.seqs)} events redacted{named}")
+            printer.line(f"{one.session}: {len(one.seqs)} event{'s' if len(one.seqs) != 1 else ''} redacted{named}")
     if not done and not options.as_json:
         printer.line("no event holds the text")
     return 0
