@@ -18,9 +18,10 @@ __all__ = ["Edit", "edited"]
 _LONGEST: Final = 200_000
 _SHOWN: Final = 10
 _NEAREST: Final = 3
-_COMPARED: Final = 5_000
-"""Lines that are compared with one that was not found; comparing one takes some microseconds."""
-_LINE: Final = 300
+_COMPARED: Final = 2_000
+"""Lines that are compared with one that was not found. The most hostile ones take half a millisecond each."""
+_LINE: Final = 80
+"""Characters of a line that are compared; the time grows with their cube."""
 _LONE_END: Final = re.compile(r"(?<!\r)\n")
 
 

@@ -10,6 +10,7 @@ import anyio.to_thread
 import attrs
 
 from par.errors import ToolFailed
+from par.tools._harmless import harmless
 from par.tools._web.addresses import Address
 from par.tools._web.body import ACCEPTED, read_body
 from par.tools._web.charset import decoded, media_type_of
@@ -178,7 +179,7 @@ async def _failure(target: Target, answer: Answer) -> ToolFailed:
     header = answer.headers.get("content-type", "")
     if media_type_of(header) in {"application/json", "application/problem+json", "text/plain"}:
         body = await read_body(answer.chunks, answer.headers.get("content-encoding", ""), _EXPLAINING_BYTES)
-        said = " ".join(decoded(body.data, header).split())[:_EXPLAINING_CHARACTERS]
+        said = harmless(" ".join(decoded(body.data, header).split())[:_EXPLAINING_CHARACTERS])
     after = answer.headers.get("retry-after", "")
     wait = f" It asks to wait {after} s." if after.isascii() and after.isdigit() and len(after) < 7 else ""
     return ToolFailed(

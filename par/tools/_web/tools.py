@@ -9,6 +9,7 @@ import attrs
 
 from par import AgentTool, Param, tool
 from par.errors import UsageError
+from par.tools._harmless import harmless
 from par.tools._web.client import WebClient
 from par.tools._web.policy import WebPolicy
 from par.tools._web.readable import Link, Readable, read_html
@@ -82,10 +83,11 @@ def web_tools(
 
 
 def _shown(text: str, most: int, *, more: bool) -> tuple[str, bool]:
-    """Cut a text; the note is part of it, because that is where a model looks."""
+    """Cut a text and make it harmless; the note is part of it, because that is where a model looks."""
+    kept = harmless(text[:most])
     if len(text) > most:
-        return f"{text[:most]}\n[cut: the first {most} of {len(text)} characters]", True
-    return (f"{text}\n[cut: the page is larger than what is read of it]", True) if more else (text, False)
+        return f"{kept}\n[cut: the first {most} of {len(text)} characters]", True
+    return (f"{kept}\n[cut: the page is larger than what is read of it]", True) if more else (kept, False)
 
 
 _Url = Annotated[str, Param(description="an http or https URL", min_length=1, max_length=MOST_CHARACTERS)]
@@ -121,8 +123,13 @@ def _read_webpage(client: WebClient) -> AgentTool[object]:
             html = page.text
             readable = Readable(title="", text=page.text, links=())
         text, cut = _shown(readable.text, max_length, more=page.cut or len(html) < len(page.text))
+        found = readable.links if links else ()
         return ReadWebpage(
-            url=page.url, title=readable.title, text=text, links=readable.links if links else (), cut=cut
+            url=page.url,
+            title=harmless(readable.title),
+            text=text,
+            links=tuple(Link(text=harmless(link.text), url=harmless(link.url)) for link in found),
+            cut=cut,
         )
 
     return read_webpage
@@ -145,6 +152,10 @@ def _kept(hits: Sequence[SearchHit], most: int) -> tuple[SearchHit, ...]:
     """Hold a backend to the limits, whoever wrote it; URLs of other schemes than http and https are left out."""
     kept = [hit for hit in hits if hit.url.startswith(("http://", "https://")) and len(hit.url) <= _MOST_URL]
     return tuple(
-        SearchHit(title=hit.title[:_MOST_TITLE], url=hit.url, snippet=hit.snippet[:_MOST_SNIPPET])
+        SearchHit(
+            title=harmless(hit.title[:_MOST_TITLE]),
+            url=harmless(hit.url),
+            snippet=harmless(hit.snippet[:_MOST_SNIPPET]),
+        )
         for hit in kept[:most]
     )
