@@ -81,7 +81,7 @@ def forged(kind, **given):
         ("bad_text", lambda: RunTests(runner="-r")),
         ("bad_text", lambda: RunPython(module="a/b")),
         ("path_too_long", lambda: ReadFile(path="x" * 256)),
-        ("path_too_long", lambda: ReadFile(path="x/" * 2047 + "é")),
+        ("path_too_long", lambda: ReadFile(path="x/" * 2047 + "éa")),
         ("bad_glob", lambda: Find(name="*a" * 17)),
         ("bad_glob", lambda: Find(name="**/" * 5)),
     ],
