@@ -4,7 +4,7 @@ from par._store import AuditStore, Expired, Head, Redaction, SessionSummary
 from par.persistence._chain import AUDIT_SESSION
 from par.persistence._group_commit import Queue, WhenFull
 from par.persistence._heads import read_heads, sign_heads
-from par.persistence._postgres import PostgresStore, open_postgres
+from par.persistence._postgres import PostgresStore, open_postgres, postgres_scopes
 from par.persistence._postgres_pool import PgOptions
 from par.persistence._postgres_schema import grant_roles
 from par.persistence._sqlite import SqliteStore, open_sqlite, sqlite_scopes
@@ -26,6 +26,7 @@ __all__ = [
     "grant_roles",
     "open_postgres",
     "open_sqlite",
+    "postgres_scopes",
     "read_heads",
     "sign_heads",
     "sqlite_scopes",

@@ -5,47 +5,32 @@ last indexed one on, in steps that hold the lock shortly.
 """
 
 import sqlite3
-from typing import Final, Literal, TypeAlias, cast
+from typing import Final, cast
 
 import attrs
 
 from par import codec
-from par.errors import DecodeError
-from par.events import Event, ModelCallEnded, RunStarted
 from par.memory import HistoryHit
-from par.messages import Assistant, User
 from par.persistence._memory_jobs import Place
-from par.persistence._memory_words import (
-    EXCERPT_CHARS,
-    excerpt,
-    fts5_query,
-    owner_token,
-    owner_tokens,
-    terms,
-    words,
-)
+from par.persistence._memory_said import KINDS, hit_of, words_of
+from par.persistence._memory_words import fts5_query, owner_token, owner_tokens, terms
 from par.persistence._sqlite_write import transaction
 
 __all__ = ["Search", "index_step", "is_behind", "purge_step", "search"]
 
-Said: TypeAlias = tuple[Literal["user", "assistant"], str]
-
 _STEP_EVENTS: Final = 500
 _STEP_BYTES: Final = 4_000_000
 _STEP_REMOVALS: Final = 5_000
-_TEXT_CHARS: Final = 200_000
-"""Of a longer text the beginning is indexed."""
 _BEST: Final = 10_000
 """The places that are looked at more closely: so many, however often a common word was said."""
 
-_KINDS: Final = "('run_started', 'model_call_ended')"
 _BEHIND: Final = """
     SELECT EXISTS (SELECT 1 FROM history_removed)
         OR (SELECT max(position) FROM event) > (SELECT position FROM history_indexed)
 """
 _NEXT: Final = f"""
     SELECT position, CAST(scope AS BLOB), CAST(session AS BLOB),
-        CASE WHEN kind IN {_KINDS} THEN CAST(body AS BLOB) END
+        CASE WHEN kind IN {KINDS} THEN CAST(body AS BLOB) END
     FROM event WHERE position > (SELECT position FROM history_indexed) ORDER BY position LIMIT {_STEP_EVENTS}
 """  # noqa: S608 # no value is in it
 _ADD: Final = "INSERT INTO history_words (rowid, owner, words) VALUES (?, ?, ?)"
@@ -115,7 +100,7 @@ def _add_step(connection: sqlite3.Connection) -> bool:
             count, last = count + 1, position
             if body is not None:
                 used += len(body)
-                said = words(" ".join([text[:_TEXT_CHARS] for _, text in _said(body)]))
+                said = words_of(_text(body))
                 if said:
                     owner = owners.get((scope, session)) or owner_tokens(_text(scope), _text(session))
                     owners[scope, session] = owner
@@ -144,30 +129,10 @@ def search(connection: sqlite3.Connection, place: Place, asked: Search) -> tuple
     for session, at, body, _ in cast(
         "list[tuple[bytes, bytes, bytes, float]]", connection.execute(_SEARCH, values).fetchall()
     ):
-        said = _said(body)
-        if not said:
-            continue
-        found: list[Said] = [(role, part) for role, text in said if (part := excerpt(text, looked_for)) is not None]
-        role, part = found[0] if found else (said[0][0], said[0][1][:EXCERPT_CHARS])
-        hits.append(HistoryHit(session=_text(session), at=codec.time_of(_text(at)), role=role, excerpt=part))
+        hit = hit_of(_text(session), codec.time_of(_text(at)), _text(body), looked_for)
+        if hit is not None:
+            hits.append(hit)
     return tuple(hits)
-
-
-def _said(body: bytes) -> list[Said]:
-    """Return the texts of an event, none of one that this par cannot read."""
-    try:
-        event = cast("Event", codec.loads(Event, body.decode(errors="replace")))
-    except DecodeError:
-        return []
-    if isinstance(event, ModelCallEnded):
-        return [("assistant", event.message.text)] if event.message is not None and event.message.text else []
-    if not isinstance(event, RunStarted):
-        return []
-    return [
-        ("user" if isinstance(message, User) else "assistant", message.text)
-        for message in event.input
-        if isinstance(message, (User, Assistant)) and message.text
-    ]
 
 
 def _text(stored: bytes) -> str:

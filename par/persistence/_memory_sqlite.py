@@ -1,29 +1,24 @@
 """The memory of one scope in an audit file."""
 
-from typing import Final, final
+from typing import final
 
 import anyio
 
 from par._clock import Clock
-from par._ids import new_ulid
 from par.memory import History, Memory
 from par.persistence import _memory_jobs as jobs
 from par.persistence._memory_history import Search, index_step, is_behind, search
-from par.persistence._memory_words import has_words
+from par.persistence._memory_values import (
+    INDEX_S,
+    checked_limit,
+    checked_memory,
+    checked_owner,
+    checked_query,
+    storable,
+)
 from par.persistence._sqlite_connection import SqliteConnection
 
 __all__ = ["SqliteMemory"]
-
-_CONTENT_CHARS: Final = 20_000
-_SUMMARY_CHARS: Final = 1_000
-_CATEGORIES: Final = 20
-_CATEGORY_CHARS: Final = 100
-_SOURCE_CHARS: Final = 500
-_SCOPE_CHARS: Final = 500
-_QUERY_CHARS: Final = 10_000
-_LIMIT: Final = 50
-_INDEX_S: Final = 4.0
-"""How long one search indexes before it answers with what there is; the next one goes on. Less than a tool may take."""
 
 
 @final
@@ -46,11 +41,9 @@ class SqliteMemory:
         *,
         clock: Clock | None = None,
     ) -> None:
-        if owner is not None:
-            _check_owner(owner)
         self._writer = writer
         self._reader = reader
-        self._place = jobs.Place(store_scope, owner or "")
+        self._place = jobs.Place(store_scope, checked_owner(owner))
         self._clock = clock or Clock()
 
     async def remember(
@@ -67,18 +60,7 @@ class SqliteMemory:
             StoreError: if the scope has 10,000 memories.
             StoreUnavailable: if the file cannot be written now.
         """
-        memory = Memory(
-            id=new_ulid(),
-            content=_checked("content", content, _CONTENT_CHARS),
-            summary=_checked("summary", summary, _SUMMARY_CHARS),
-            categories=tuple([_checked("categories", category, _CATEGORY_CHARS) for category in categories]),
-            at=self._clock.now(),
-            source=_checked("source", source, _SOURCE_CHARS),
-        )
-        if len(memory.categories) > _CATEGORIES:
-            raise ValueError(f"categories must be at most {_CATEGORIES}, got {len(memory.categories)}")
-        if not has_words(memory.content):
-            raise ValueError("content must have a letter or a digit: nothing else can be found again")
+        memory = checked_memory(content, summary, categories, source, self._clock)
         return await self._writer.run(jobs.remember, self._place, memory)
 
     async def recall(self, query: str, /, *, limit: int = 5) -> tuple[Memory, ...]:
@@ -91,8 +73,8 @@ class SqliteMemory:
             ValueError: for a limit outside of 1 to 50.
             StoreUnavailable: if the file cannot be read now.
         """
-        _check_limit(limit)
-        return await self._reader.run(jobs.recall, self._place, query[:_QUERY_CHARS], limit)
+        checked_limit(limit)
+        return await self._reader.run(jobs.recall, self._place, checked_query(query), limit)
 
     async def forget(self, id: str, /) -> bool:  # noqa: A002 # the protocol's name
         """Remove a memory, with all traces in the index; tell whether it was there.
@@ -100,7 +82,7 @@ class SqliteMemory:
         Raises:
             StoreUnavailable: if the file cannot be written now.
         """
-        return await self._writer.run(jobs.forget, self._place, _storable(id))
+        return await self._writer.run(jobs.forget, self._place, storable(id))
 
     async def search_history(self, query: str, /, *, limit: int = 10, without_session: str | None = None) -> History:
         """Return where users and models said any word of the query, in at most ``limit`` sessions of the scope.
@@ -113,40 +95,18 @@ class SqliteMemory:
             ValueError: for a limit outside of 1 to 50.
             StoreUnavailable: if the file cannot be read, or the index not be written now.
         """
-        _check_limit(limit)
-        without = None if without_session is None else _storable(without_session)
-        asked = Search(query=query[:_QUERY_CHARS], limit=limit, without_session=without)
+        checked_limit(limit)
+        without = None if without_session is None else storable(without_session)
+        asked = Search(query=checked_query(query), limit=limit, without_session=without)
         complete = await self._indexed()
         hits = await self._reader.run(search, self._place, asked)
         return History(hits=hits, complete=complete)
 
     async def _indexed(self) -> bool:
-        enough = anyio.current_time() + _INDEX_S
+        enough = anyio.current_time() + INDEX_S
         while await self._reader.run(is_behind):
             if await self._writer.run(index_step):
                 return True
             if anyio.current_time() >= enough:
                 return False
         return True
-
-
-def _check_owner(owner: str) -> None:
-    if not owner or len(owner) > _SCOPE_CHARS:
-        raise ValueError(f"scope must have 1 to {_SCOPE_CHARS} characters, got {len(owner)}")
-    if "\0" in owner or _storable(owner) != owner:
-        raise ValueError("scope must be a text that can be stored: no NUL, no half of a surrogate pair")
-
-
-def _check_limit(limit: int) -> None:
-    if type(limit) is not int or not 1 <= limit <= _LIMIT:
-        raise ValueError(f"limit must be a whole number from 1 to {_LIMIT}, got {limit!r}")
-
-
-def _checked(name: str, text: str, limit: int) -> str:
-    if len(text) > limit:
-        raise ValueError(f"{name} must be at most {limit} characters, got {len(text)}")
-    return _storable(text)
-
-
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode()

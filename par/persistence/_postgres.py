@@ -16,10 +16,18 @@ from par.events import Envelope, Event
 from par.persistence._chain import KEYED, Linker, checked_key, checked_scope, record_of
 from par.persistence._dead_letters_postgres import PostgresDeadLetters
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
+from par.persistence._memory_postgres import PostgresMemory
 from par.persistence._own_records import Scribe, refuse_own_session
 from par.persistence._postgres_driver import Connection
 from par.persistence._postgres_pool import PgOptions, PgPool, open_pg_pool
-from par.persistence._postgres_read import last_position, last_seq, read_heads, read_page, read_sessions
+from par.persistence._postgres_read import (
+    last_position,
+    last_seq,
+    read_heads,
+    read_page,
+    read_scopes,
+    read_sessions,
+)
 from par.persistence._postgres_removal import Removal
 from par.persistence._postgres_schema import migrate
 from par.persistence._postgres_tail import Bell, Tail
@@ -27,7 +35,7 @@ from par.persistence._postgres_verify import verify
 from par.persistence._postgres_write import Writer, refuse_nul
 from par.persistence._sqlite_read import Page, Pages, Row
 
-__all__ = ["PostgresStore", "open_postgres"]
+__all__ = ["PostgresStore", "open_postgres", "postgres_scopes"]
 
 _CLOSE_S: Final = 5.0
 
@@ -58,6 +66,10 @@ class PostgresStore:
     def dropped(self) -> int:
         """How many events that were posted could not be stored: the queue was full, or the database failed."""
         return self._writer.dropped
+
+    def memory(self, scope: str | None, /) -> PostgresMemory:
+        """Return what agents remember in a scope of memories; see ``par.memory``. ``None`` is all of the store's own."""
+        return PostgresMemory(self._pool, scope)
 
     def dead_letters(self) -> PostgresDeadLetters:
         """Return the events that did not reach a subscriber; see ``par.bus``."""
@@ -332,6 +344,23 @@ async def open_postgres(
         finally:
             with anyio.move_on_after(_CLOSE_S, shield=True):
                 await bell.aclose()
+
+
+async def postgres_scopes(dsn: str, *, options: PgOptions | None = None) -> tuple[str, ...]:
+    """Return the scopes that hold events in a database, in order, for those who look after all of them.
+
+    A login that is bound to scopes gets those. One that may only append is refused. The tables are made if they are
+    not there.
+
+    Raises:
+        MissingExtra: if asyncpg is not installed.
+        NewerSchema: if a newer par made the tables.
+        StoreUnavailable: if the database cannot be reached, or the login may not do that.
+        ValueError: for a ``dsn`` that is no URI of Postgres.
+    """
+    async with open_pg_pool(dsn, options) as pool:
+        await migrate(pool)
+        return await pool.run(read_scopes, again=True)
 
 
 async def _compare_key(connection: Connection, linker: Linker, scope: str) -> None:

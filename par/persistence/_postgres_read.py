@@ -7,7 +7,7 @@ from par._store import Head, SessionSummary
 from par.persistence._postgres_driver import Connection
 from par.persistence._sqlite_read import Page, Row
 
-__all__ = ["AT", "last_position", "last_seq", "read_heads", "read_page", "read_sessions"]
+__all__ = ["AT", "last_position", "last_seq", "read_heads", "read_page", "read_scopes", "read_sessions"]
 
 AT: Final = """to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 """The time of an event as it is hashed."""
@@ -82,3 +82,8 @@ async def read_sessions(connection: Connection, scope: str) -> tuple[SessionSumm
         SessionSummary(session=session, events=events, first_at=first_at, last_at=last_at)
         for session, events, first_at, last_at in cast("list[tuple[str, int, datetime, datetime]]", rows)
     )
+
+
+async def read_scopes(connection: Connection) -> tuple[str, ...]:
+    """Return the scopes that hold events, as far as the login may see them."""
+    return tuple(cast("str", row[0]) for row in await connection.fetch("SELECT name FROM scopes()"))

@@ -7,13 +7,25 @@ from typing import Final, cast
 from par.errors import NewerSchema, StoreUnavailable
 from par.persistence._postgres_driver import Connection, sqlstate_of
 from par.persistence._postgres_pool import PgPool, open_pg_pool
-from par.persistence._schema import dead_letters, memory, postgres_events, postgres_sessions
+from par.persistence._schema import (
+    dead_letters,
+    postgres_events,
+    postgres_memory,
+    postgres_scopes,
+    postgres_sessions,
+)
 from par.persistence._schema.postgres_roles import GRANTS, GUARD, ROLES
 
 __all__ = ["SCHEMA_VERSION", "grant_roles", "migrate"]
 
 _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
-    (*postgres_events.POSTGRES, *postgres_sessions.POSTGRES, *memory.POSTGRES, *dead_letters.POSTGRES),
+    (
+        *postgres_events.POSTGRES,
+        *postgres_scopes.POSTGRES,
+        *postgres_sessions.POSTGRES,
+        *postgres_memory.POSTGRES,
+        *dead_letters.POSTGRES,
+    ),
 )
 """Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
 

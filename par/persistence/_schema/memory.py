@@ -1,4 +1,4 @@
-"""The tables of memories, and the indexes that find them and what was said in sessions.
+"""The tables of memories in SQLite, and the indexes that find them and what was said in sessions.
 
 ``owner`` is whose memory it is within a scope, empty for what all of the scope share. The columns of the indexes hold
 tokens that par makes, not the texts: see ``par.persistence._memory_words``.
@@ -6,7 +6,7 @@ tokens that par makes, not the texts: see ``par.persistence._memory_words``.
 
 from typing import Final
 
-__all__ = ["POSTGRES", "SQLITE"]
+__all__ = ["SQLITE"]
 
 SQLITE: Final = (
     """
@@ -53,42 +53,3 @@ SQLITE: Final = (
     """,
 )
 """Needs the table ``event`` of ``events.SQLITE_2``."""
-
-POSTGRES: Final = (
-    """
-    CREATE TABLE memory (
-        scope text NOT NULL,
-        owner text NOT NULL,
-        id text NOT NULL,
-        content text NOT NULL,
-        summary text NOT NULL,
-        categories jsonb NOT NULL,
-        at timestamptz NOT NULL,
-        source text NOT NULL,
-        digest bytea NOT NULL CHECK (octet_length(digest) = 32),
-        words tsvector NOT NULL,
-        PRIMARY KEY (scope, owner, id),
-        UNIQUE (scope, owner, digest)
-    )
-    """,
-    "CREATE INDEX memory_words ON memory USING gin (words)",
-    """
-    CREATE TABLE history_words (
-        scope text NOT NULL,
-        position bigint NOT NULL,
-        session text NOT NULL,
-        owners text[] NOT NULL,
-        words tsvector NOT NULL,
-        PRIMARY KEY (scope, position)
-    )
-    """,
-    "CREATE INDEX history_words_words ON history_words USING gin (words)",
-    "CREATE INDEX history_words_owners ON history_words USING gin (owners)",
-    """
-    CREATE TABLE history_indexed (
-        scope text PRIMARY KEY,
-        position bigint NOT NULL DEFAULT 0 CHECK (position >= 0)
-    )
-    """,
-)
-"""``words`` is ``to_tsvector('simple', ...)`` of the same tokens."""

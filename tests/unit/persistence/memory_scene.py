@@ -1,4 +1,4 @@
-"""An audit file with memories: the store that events go to, and the connections that memories use."""
+"""An audit with memories, in a file or in Postgres: the store that events go to, and what memories use."""
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,9 +10,11 @@ from par._clock import Clock
 from par._ids import new_ulid
 from par.events import Envelope, ModelCallEnded, RunStarted
 from par.messages import Assistant, System, Text, ToolResult, ToolResults, User
-from par.persistence import open_sqlite
+from par.persistence import open_postgres, open_sqlite
 from par.persistence._host import open_host
+from par.persistence._memory_postgres import PostgresMemory
 from par.persistence._memory_sqlite import SqliteMemory
+from par.persistence._postgres_pool import open_pg_pool
 from par.persistence._schema import memory as schema
 from par.persistence._sqlite_connection import open_connection
 from par.persistence._sqlite_file import open_reader, open_writer
@@ -30,20 +32,14 @@ def add_tables(connection):
 class Scene:
     """``memory(owner)`` is a memory, ``said(session, ...)`` stores what was said."""
 
-    writer: object
-    reader: object
     store: object
-    path: object
-    scope: str = "default"
-    seconds: int = 0
-    seqs: dict = attrs.Factory(dict)
+    scope: str
+    seconds: int = attrs.field(default=0, kw_only=True)
+    seqs: dict = attrs.field(factory=dict, kw_only=True)
 
     def now(self):
         self.seconds += 1
         return START + timedelta(seconds=self.seconds)
-
-    def memory(self, owner="ann", scope=None):
-        return SqliteMemory(self.writer, self.reader, scope or self.scope, owner, clock=Clock(now=self.now))
 
     async def said(self, session, *texts):
         """Store texts of the user and of the model, in turns."""
@@ -56,8 +52,30 @@ class Scene:
             seq=self.seqs[session], event=event,
         )  # fmt: skip
 
+
+@attrs.define
+class FileScene(Scene):
+    writer: object
+    reader: object
+    path: object
+
+    def memory(self, owner="ann", scope=None):
+        return SqliteMemory(self.writer, self.reader, scope or self.scope, owner, clock=Clock(now=self.now))
+
     async def ask(self, sql, *values):
         return await self.writer.run(lambda connection: connection.execute(sql, values).fetchall())
+
+
+@attrs.define
+class PostgresScene(Scene):
+    pool: object
+
+    def memory(self, owner="ann"):
+        return PostgresMemory(self.pool, owner, clock=Clock(now=self.now))
+
+    async def ask(self, sql, *values):
+        """Run a statement within the scope; its rows are tuples."""
+        return [tuple(row) for row in await self.pool.run(lambda connection: connection.fetch(sql, *values))]
 
 
 def spoken(place, text):
@@ -76,4 +94,10 @@ async def open_scene(path, scope="default"):
         open_connection(host, partial(open_reader, path), str(path)) as reader,
     ):
         await writer.run(add_tables)
-        yield Scene(writer, reader, store, path, scope)
+        yield FileScene(store, scope, writer, reader, path)
+
+
+@asynccontextmanager
+async def open_postgres_scene(dsn, scope="default"):
+    async with open_postgres(dsn, scope=scope) as store, open_pg_pool(dsn, scope=scope) as pool:
+        yield PostgresScene(store, scope, pool)
