@@ -64,16 +64,17 @@ def target_of(arguments: argparse.Namespace, env: Mapping[str, str]) -> Target:
 
 @asynccontextmanager
 async def open_store(
-    target: Target, *, key: bytes | None = None, give_up_s: float = _GIVE_UP_S
+    target: Target, *, key: bytes | None = None, give_up_s: float | None = None
 ) -> AsyncGenerator[OpenStore, None]:
-    """Open the audit; a file is not made.
+    """Open the audit; a file is not made. A server that is away is waited for, ``give_up_s`` seconds or a few.
 
     Raises:
         MissingExtra: if the driver of Postgres is not installed.
         StoreError: if it cannot be opened, is something else, or is of a newer par.
     """
     if target.postgres:
-        options = PgOptions(connections=2, connect_s=give_up_s, give_up_s=give_up_s)
+        wait_s = _GIVE_UP_S if give_up_s is None else give_up_s
+        options = PgOptions(connections=2, connect_s=wait_s, give_up_s=wait_s)
         async with open_postgres(target.where, scope=target.scope, key=key, options=options) as postgres:
             yield postgres
     else:

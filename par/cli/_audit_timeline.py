@@ -152,7 +152,10 @@ def _completed(event: BashCompleted) -> Line:
         ended = "ended by a signal" if event.exit_code is None else f"exit code {event.exit_code}"
     cut = ", cut" if event.truncated else ""
     sizes = f"{event.stdout_bytes:,} bytes out, {event.stderr_bytes:,} bytes err{cut}"
-    return f"         {event.op} {ended}, {sizes} ({event.duration_s * 1000:.0f} ms)", "blue" if event.exit_code == 0 else "yellow"
+    return (
+        f"         {event.op} {ended}, {sizes} ({event.duration_s * 1000:.0f} ms)",
+        "blue" if event.exit_code == 0 else "yellow",
+    )
 
 
 def _contents(event: Event) -> str:

@@ -1,6 +1,6 @@
 """Copying events out of a store, into files that other programs read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from os import PathLike
 from typing import BinaryIO, Final, Literal, Protocol, TypeAlias, final, get_args
@@ -22,6 +22,10 @@ ExportFormat: TypeAlias = Literal["jsonl", "csv", "parquet"]
 _BATCH: Final = 1_000
 """Events that are encoded in one go, in a thread; what a batch holds in memory stays small."""
 _KINDS: Final = frozenset(codec.TAGS[kind] for kind in get_args(Event))
+
+
+def _set_of(kinds: Iterable[str]) -> frozenset[str]:
+    return frozenset(kinds)
 
 
 def _checked_kinds(_: object, attribute: "attrs.Attribute[frozenset[str]]", kinds: frozenset[str]) -> None:
@@ -46,7 +50,7 @@ class Selection:
     session: str | None = None
     since: datetime | None = attrs.field(default=None, validator=_checked_time)
     until: datetime | None = attrs.field(default=None, validator=_checked_time)
-    kinds: frozenset[str] = attrs.field(default=frozenset[str](), converter=frozenset[str], validator=_checked_kinds)
+    kinds: frozenset[str] = attrs.field(default=frozenset[str](), converter=_set_of, validator=_checked_kinds)
 
     def takes(self, envelope: Envelope) -> bool:
         """Tell whether the event, which is of the session, is to be copied."""

@@ -31,8 +31,7 @@ async def new_file(path: str | os.PathLike[str]) -> AsyncGenerator[BinaryIO, Non
         OSError: if it cannot be written.
     """
     final = await anyio.to_thread.run_sync(_checked, Path(path))
-    descriptor, name = await anyio.to_thread.run_sync(_begin, final)
-    file = os.fdopen(descriptor, "wb")
+    file, name = await anyio.to_thread.run_sync(_begin, final)
     done = False
     try:
         yield file
@@ -54,8 +53,9 @@ def _checked(path: Path) -> Path:
     return final
 
 
-def _begin(final: Path) -> tuple[int, str]:
-    return tempfile.mkstemp(dir=final.parent, prefix=f".{final.name[:100]}.", suffix=".part")
+def _begin(final: Path) -> tuple[BinaryIO, str]:
+    descriptor, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name[:100]}.", suffix=".part")
+    return os.fdopen(descriptor, "wb"), name
 
 
 def _finish(file: BinaryIO, name: str, final: Path) -> None:

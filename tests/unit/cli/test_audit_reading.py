@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import anyio
 import pytest
-from rich.console import Console
 from unit.cli.audit_scene import LONG, START, Place, Writer, ended, failed_run, objects, run, started, tool, whole_run
 
 from par import Agent, RunContext, Runtime

@@ -9,8 +9,8 @@ import anyio.lowlevel
 import pytest
 from unit.cli.audit_scene import Place, Writer, objects, run, started, tool
 
-from par.cli._audit_ask import confirmed
 from par.cli import _audit_remove
+from par.cli._audit_ask import confirmed
 from par.events import RecordsExpired, RecordsRedacted, Redacted
 from par.persistence import AUDIT_SESSION
 
