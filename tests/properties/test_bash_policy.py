@@ -42,7 +42,7 @@ HOST = {
     "python": PythonHost(python="/usr/bin/python3", modules=("module",)),
 }
 BUSY = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
