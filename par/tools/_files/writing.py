@@ -16,7 +16,7 @@ from par.outcomes import Done, Failed
 from par.tools._files.answers import answered, fenced, refuse_denied
 from par.tools._files.diff import diff_of
 from par.tools._files.edits import Edit, edited
-from par.tools._workspace import Spot
+from par.tools._workspace import Opened, Spot
 from par.tools._workspace_write import locked, replace
 from par.tools.bash._commands.writing import WriteFile
 from par.tools.bash._native.interrupt import chunks, interruptible
@@ -111,7 +111,7 @@ def _holds(room: Room, spot: Spot, data: bytes) -> bool:
     facts = spot.facts()
     if facts is None or not stat.S_ISREG(facts.st_mode) or facts.st_size != len(data):
         return False
-    if room.policy.denies_reading(spot.name):
+    if room.policy.denies_reading(spot.name) or room.linked().denied(facts):
         return False  # whether a guess is right is not told
     with _opened(spot) as (fd, _):
         return b"".join(chunks(fd)) == data
@@ -152,7 +152,7 @@ def _edit(room: Room, path: str, edits: tuple[Edit, ...]) -> Done[EditedFile]:
         _refuse_asked(spot.name)
         refuse_denied(room, spot.name)
         with locked(spot, interruptible):
-            before, facts = _text(spot, path)
+            before, facts = _text(room, spot, path)
             after = edited(before, edits)
             data = after.encode()
             if after == before:
@@ -178,7 +178,7 @@ def _edit(room: Room, path: str, edits: tuple[Edit, ...]) -> Done[EditedFile]:
     return Done(result, content=fenced(facts_text, shown))
 
 
-def _text(spot: Spot, path: str) -> tuple[str, os.stat_result]:
+def _text(room: Room, spot: Spot, path: str) -> tuple[str, os.stat_result]:
     there = spot.facts()
     if there is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), spot.name)
@@ -186,6 +186,7 @@ def _text(spot: Spot, path: str) -> tuple[str, os.stat_result]:
     with _opened(spot) as (fd, facts):
         if not stat.S_ISREG(facts.st_mode):
             raise OSError(errno.EINVAL, "it is no regular file", spot.name)
+        room.allow_reading(Opened(fd=fd, name=spot.name, facts=facts))
         if facts.st_size > _MAX_EDITED:
             problem = f"it has {facts.st_size} bytes; files up to {_MAX_EDITED} are edited."
             raise refuse("too_large", path, problem, "Ask the user to change it.")

@@ -284,3 +284,63 @@ async def test_no_wall_lets_a_file_be_made_that_runs_with_its_owners_rights(ws, 
     assert "ran to its end" in outcome.value.stdout
     assert (ws / "d/plain").exists()
     assert [path.name for path in (ws / "d").iterdir() if path.stat().st_mode & 0o6000] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"op": "read_file", "path": "notes"},
+        {"op": "head", "path": "notes"},
+        {"op": "tail", "path": "notes"},
+        {"op": "sort", "path": "notes"},
+        {"op": "checksum", "paths": ["notes"]},
+        {"op": "hex_dump", "path": "notes"},
+        {"op": "file_type", "paths": ["notes"]},
+        {"op": "word_count", "paths": ["notes"]},
+        {"op": "grep", "pattern": "T", "paths": ["notes"]},
+        {"op": "diff", "left": "notes", "right": "other"},
+        {"op": "json_query", "path": "notes", "filter": "."},
+        {"op": "archive_list", "path": "notes"},
+    ],
+    ids=lambda command: command["op"],
+)
+async def test_another_name_of_a_denied_file_is_denied_too(ws, send, command):
+    (ws / "deep").mkdir()
+    (ws / "deep/.env").write_text(SECRET)
+    (ws / "notes").hardlink_to(ws / "deep/.env")
+    (ws / "other").write_text("other")
+
+    assert (await send(**command)).error_type == "read_denied"
+
+
+async def test_searches_and_comparisons_of_folders_pass_over_other_names_of_denied_files(ws, send):
+    for folder in ("one", "two"):
+        (ws / folder).mkdir()
+        (ws / folder / ".env").write_text(f"{SECRET} {folder}")
+        (ws / folder / "notes").hardlink_to(ws / folder / ".env")
+
+    found = await send(op="grep", pattern="hunter2")
+    compared = await send(op="diff", left="one", right="two", recursive=True)
+
+    assert "hunter2" not in found.content + compared.content
+    assert "kept from being read" in found.content
+    assert "kept from being read" in compared.content
+
+
+async def test_a_file_with_two_ordinary_names_is_read(ws, send):
+    (ws / ".env").write_text(SECRET)
+    (ws / "one").write_text("plain")
+    (ws / "two").hardlink_to(ws / "one")
+
+    assert (await send(op="read_file", path="two")).value.stdout == "plain"
+
+
+async def test_another_name_of_a_denied_file_is_not_staged(repo, send):
+    (repo / ".env").write_text(SECRET)
+    (repo / "notes").hardlink_to(repo / ".env")
+    (repo / "plain").write_text("plain")
+
+    outcome = await send(op="git_add", all=True)
+
+    assert "Skipped, because the policy keeps them from being read" in outcome.content
+    assert git(repo, "ls-files").split() == ["a.txt", "plain"]

@@ -1,6 +1,8 @@
 """git_add and git_commit."""
 
 import os
+import stat
+from functools import partial
 from typing import Final
 
 import attrs
@@ -10,6 +12,8 @@ from par.tools.bash._commands.git_writing import GitAdd, GitCommit
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._git.argv_writing import STAGE, candidates_argv, commit_argv
 from par.tools.bash._git.process import Git, failed
+from par.tools.bash._native.interrupt import in_thread
+from par.tools.bash._native.linked import LinkedNames
 from par.tools.bash._run.clean import escape_name
 from par.tools.bash._run.output import Outcome
 
@@ -36,7 +40,7 @@ async def add(git: Git, command: GitAdd) -> Outcome:
     """
     paths = git.paths.given(command.paths)
     listed = await git.names(*candidates_argv(paths, untracked=not command.update))
-    changes = _sorted(git, listed)
+    changes = await in_thread(partial(_sorted, git, listed))
     if not changes.wanted:
         await _explain(git, command, changes)
     notes = [_note("Skipped, because the policy keeps them from being read", changes.denied)]
@@ -51,17 +55,26 @@ async def add(git: Git, command: GitAdd) -> Outcome:
 
 def _sorted(git: Git, listed: list[bytes]) -> _Changes:
     found = _Changes(wanted=[], denied=[], repositories=[])
+    linked = git.room.linked()
     for entry in listed:
         state, name = entry[1:2], entry[3:]
         if state == b" ":
             continue  # only the index differs from the last commit
         if name.endswith(b"/"):
             found.repositories.append(name)
-        elif git.room.policy.denies_reading(git.real(os.fsdecode(name))):
+        elif git.room.policy.denies_reading(git.real(os.fsdecode(name))) or _is_linked(git, linked, name):
             found.denied.append(name)
         else:
             found.wanted.append(name)
     return found
+
+
+def _is_linked(git: Git, linked: LinkedNames, name: bytes) -> bool:
+    try:
+        facts = os.stat(name, dir_fd=git.repository.fd, follow_symlinks=False)
+    except OSError:
+        return False  # it was removed, which is a change too
+    return stat.S_ISREG(facts.st_mode) and linked.denied(facts)
 
 
 async def _explain(git: Git, command: GitAdd, changes: _Changes) -> None:

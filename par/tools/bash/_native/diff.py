@@ -57,7 +57,7 @@ async def diff(work: Work, command: Diff) -> Outcome:
                 )
             return await _folders(work, command, program, left, right)
         for field, path, opened in (("left", command.left, left), ("right", command.right, right)):
-            _check(work, opened, path, field)
+            await in_thread(partial(_check, work, opened, path, field))
         ended, argv = await _pair(work, command, program, (command.left, command.right), (left.fd, right.fd))
     notes = ("No differences.",) if ended.exit_code == 0 else ()
     return Outcome(
@@ -99,7 +99,7 @@ class _Found:
 
 async def _folders(work: Work, command: Diff, program: str, left: Opened, right: Opened) -> Outcome:
     kept = work.room.lines()
-    skipped = Skipped()
+    skipped = Skipped(linked=work.room.linked())
     found = _Found()
     names = (command.left.rstrip("/"), command.right.rstrip("/"))
     pairs = differing(work.room, (left, right), names, skipped)

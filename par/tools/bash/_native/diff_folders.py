@@ -9,6 +9,7 @@ import attrs
 
 from par.tools._workspace import Opened
 from par.tools.bash._native.interrupt import CHUNK, interruptible
+from par.tools.bash._native.linked import LinkedNames
 from par.tools.bash._native.room import Room
 from par.tools.bash._run.clean import escape_name
 
@@ -37,6 +38,7 @@ class Skipped:
     large: int = 0
     unreadable: int = 0
     names_left: int = _MAX_NAMES
+    linked: LinkedNames = attrs.field(kw_only=True, eq=False, repr=False)
 
     def notes(self) -> tuple[str, ...]:
         """Return what to tell of it."""
@@ -161,6 +163,8 @@ def _files(room: Room, left: _Side, right: _Side, name: str, skipped: Skipped) -
         facts = [os.fstat(fd) for fd in fds]
         if not all(stat.S_ISREG(fact.st_mode) for fact in facts):
             skipped.unreadable += 1
+        elif any(skipped.linked.denied(fact) for fact in facts):
+            skipped.denied += 1
         elif any(fact.st_size > _MAX_FILE for fact in facts):
             skipped.large += 1
         elif not _same(*fds):

@@ -4,15 +4,15 @@ import codecs
 import os
 import stat
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
-
-import anyio.to_thread
 
 from par.errors import CommandRefused
 from par.tools._workspace import Opened
 from par.tools.bash._commands.looking import FileType
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.filters import Planned, entered, run_planned
+from par.tools.bash._native.interrupt import in_thread
 from par.tools.bash._run.clean import clean, escape_name
 from par.tools.bash._run.output import Outcome
 from par.tools.bash._run.programs import find_program
@@ -80,9 +80,9 @@ async def _kind(work: Work, planned: Planned | None, opened: Opened, path: str, 
         return "inode/directory; charset=binary"
     if not stat.S_ISREG(opened.facts.st_mode):
         raise CommandRefused("not_regular_file", f"{quote(path)} is neither a file nor a folder.", field=field)
-    work.room.allow_reading(opened, field)
+    await in_thread(partial(work.room.allow_reading, opened, field))
     if planned is None or not opened.facts.st_size:  # of an empty file the program says different things
-        return guessed(await anyio.to_thread.run_sync(os.pread, opened.fd, _LOOKED_AT, 0))
+        return guessed(await in_thread(partial(os.pread, opened.fd, _LOOKED_AT, 0)))
     ended = await run_planned(work, planned, stdin=opened.fd)
     told = clean(ended.stdout.head).strip().replace("\n", " ")
     return told if ended.exit_code == 0 and told else "unknown"

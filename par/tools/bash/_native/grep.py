@@ -19,6 +19,7 @@ from par.tools.bash._commands.reading import Grep
 from par.tools.bash._git.prefix import CLEAN_ENV
 from par.tools.bash._native.flow import Sink
 from par.tools.bash._native.interrupt import in_thread
+from par.tools.bash._native.linked import LinkedNames
 from par.tools.bash._native.match import Ignore, ignored, matches, read_ignore
 from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._native.walk import Entry, walk
@@ -236,6 +237,7 @@ def _files(room: Room, command: Grep, skipped: _Skipped) -> Generator[tuple[int,
 def _below(
     room: Room, command: Grep, skipped: _Skipped, fd: int, plain: str, real: str
 ) -> Generator[tuple[int, str], None, None]:
+    linked = room.linked()
     rules = [] if command.no_ignore else _rules_above(room, plain)
 
     def skips(entry: Entry) -> bool:
@@ -261,12 +263,12 @@ def _below(
             if room.policy.denies_reading(true_name) or (plain != real and room.policy.denies_reading(entry.path)):
                 skipped.denied += 1
                 continue
-            file = _open(entry, skipped)
+            file = _open(entry, skipped, linked)
             if file is not None:
                 yield file, entry.path
 
 
-def _open(entry: Entry, skipped: _Skipped) -> int | None:
+def _open(entry: Entry, skipped: _Skipped, linked: LinkedNames) -> int | None:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
         fd = os.open(entry.name, flags, dir_fd=entry.parent)
@@ -274,9 +276,13 @@ def _open(entry: Entry, skipped: _Skipped) -> int | None:
         skipped.unreadable += 1
         return None
     facts = os.fstat(fd)
-    if stat.S_ISREG(facts.st_mode) and facts.st_size <= _MAX_FILE:
+    denied = linked.denied(facts)
+    if stat.S_ISREG(facts.st_mode) and facts.st_size <= _MAX_FILE and not denied:
         return fd
-    skipped.large += 1
+    if denied:
+        skipped.denied += 1
+    else:
+        skipped.large += 1
     os.close(fd)
     return None
 

@@ -13,6 +13,7 @@ from par.tools._workspace import Opened, Workspace
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.flow import FLOW_BYTES, FLOW_LINES, Flow, Sink
 from par.tools.bash._native.interrupt import chunks
+from par.tools.bash._native.linked import LinkedNames
 from par.tools.bash._policy.policy import Policy
 from par.tools.bash._run.capture import Lines
 from par.tools.bash._run.clean import escape_name
@@ -41,13 +42,19 @@ class Room:
         """Return an empty collector with the bounds of this room."""
         return Flow() if self.flowing else Lines(self.policy.max_output_bytes, self.policy.max_output_lines)
 
+    def linked(self) -> LinkedNames:
+        """Return what tells whether a file has another name that is denied."""
+        return LinkedNames(self.workspace, self.policy)
+
     def allow_reading(self, opened: Opened, field: str = "path") -> None:
-        """Refuse a file that is denied by its real name, which a link may have hidden.
+        """Refuse a file that is denied by its real name, which a link may have hidden, or by another name of it.
+
+        Call it in a worker thread.
 
         Raises:
             CommandRefused: with the code ``read_denied``.
         """
-        if self.policy.denies_reading(opened.name):
+        if self.policy.denies_reading(opened.name) or self.linked().denied(opened.facts):
             deny = self.policy.read_denied(opened.name)
             raise CommandRefused(deny.code, deny.reason, field=field, remedy=deny.remedy)
 
