@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from benchmarks.bash_mutants import CORPUS, MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[1]
-LIMIT_S = 240
+LIMIT_S = 120
 QUIET = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "--no-header", "--tb=no")
 
 

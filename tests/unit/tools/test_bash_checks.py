@@ -11,6 +11,7 @@ from unit.tools.bash_scene import git, make_repo
 from par._context import RunContext
 from par.errors import CommandRefused
 from par.tools.bash import (
+    Ask,
     Bash,
     Find,
     GitShow,
@@ -106,6 +107,14 @@ async def test_a_run_does_not_rely_on_the_policy_for_forged_commands(ws, monkeyp
 
 def test_the_policy_does_not_rely_on_a_run_for_forged_commands(anyio_backend):
     assert Policy.read_only().decide(forged(ReadFile, path="../outside")).code == "path_parent"
+
+
+@pytest.mark.parametrize("path", [".gitattributes", "a/.GitAttributes", ".github/workflows/ci.yml", ".gitlab-ci.yml"])
+def test_what_programs_obey_later_asks_somebody(path, anyio_backend):
+    asked = Policy.coder().decide(WriteFile(path=path, content=""))
+
+    assert isinstance(asked, Ask)
+    assert "obeyed by programs" in asked.reason
 
 
 async def test_contents_are_recorded_as_a_size_and_a_hash(ws):
