@@ -55,7 +55,10 @@ class RateLedger(Protocol):
     async def settle(self, reservation: Reservation, requests: int, tokens: int) -> None: ...
 
     async def withdraw(self, key: str, limit: Limit, ticket: Ticket) -> float:
-        """Take the call out, granted or not; return when there would be room for it."""
+        """Take the call out, granted or not; return when there would be room for it.
+
+        What still is on its way to put it in line then does nothing.
+        """
         ...
 
     async def heed(self, key: str, requests: int | None, tokens: int | None, hold_s: float) -> None: ...
@@ -92,13 +95,12 @@ class _Waiter:
 class _Line:
     """The calls of this process that want a place under one key, in their order; one of them asks for all."""
 
-    __slots__ = ("asking", "kicked", "led", "waiting")
+    __slots__ = ("kicked", "led", "waiting")
 
     def __init__(self) -> None:
         self.waiting: dict[int, _Waiter] = {}
         self.led = False
         self.kicked = anyio.Event()
-        self.asking: anyio.Event | None = None
 
     def kick(self) -> None:
         self.kicked.set()
@@ -153,7 +155,7 @@ class SharedRateBackend:
                     else:
                         await self._lead(key, limit, line, waiter)
             if not waiter.answered:
-                waiter.late_s = max(await self._withdraw(key, limit, line, waiter.ticket), _SOON_S)
+                waiter.late_s = max(await self._withdraw(key, limit, waiter.ticket), _SOON_S)
             inside = False
         finally:
             line.leave(waiter.ticket.number)
@@ -161,7 +163,7 @@ class SharedRateBackend:
                 del self._lines[key]
             if inside:
                 with anyio.move_on_after(_WITHDRAW_S, shield=True):
-                    await self._withdraw(key, limit, line, waiter.ticket)
+                    await self._withdraw(key, limit, waiter.ticket)
         if waiter.late_s is not None:
             raise RateLimited(f"no room within {max_wait_s:g} s", retry_after_s=waiter.late_s)
         waited_s = anyio.current_time() - since if waiter.asked > 1 else 0.0  # the way to the database is no wait
@@ -184,20 +186,13 @@ class SharedRateBackend:
 
     async def _ask(self, key: str, limit: Limit, line: _Line) -> Turn:
         waiters = tuple(line.waiting.values())
-        line.asking = asking = anyio.Event()
-        try:
-            turn = await self._ledger.advance(key, limit, tuple([waiter.ticket for waiter in waiters]))
-        finally:
-            asking.set()
-            line.asking = None
+        turn = await self._ledger.advance(key, limit, tuple([waiter.ticket for waiter in waiters]))
         self._told[key] = turn.told
         for waiter in waiters:
             waiter.hear(turn)
         return turn
 
-    async def _withdraw(self, key: str, limit: Limit, line: _Line, ticket: Ticket) -> float:
-        if line.asking is not None:
-            await line.asking.wait()  # or it might be put in line after it was taken out
+    async def _withdraw(self, key: str, limit: Limit, ticket: Ticket) -> float:
         late_s = await self._ledger.withdraw(key, limit, ticket)
         self._kick(key)
         return late_s

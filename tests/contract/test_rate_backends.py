@@ -53,6 +53,17 @@ async def reserve(backend, limit, *, tokens=0, key="k", max_wait_s=None):
     return await backend.reserve(key, limit, tokens=tokens, max_wait_s=max_wait_s)
 
 
+def standing(backends):
+    """How many calls stand in the line of the limit ``k``."""
+    number = 0
+    for backend in set(backends):
+        if isinstance(backend, MemoryRateBackend):
+            number += len(backend._windows["k"].queue)
+        elif "k" in backend._lines:
+            number += sum(waiter.asked > 0 for waiter in backend._lines["k"].waiting.values())
+    return number
+
+
 async def in_line(backend, other, limit, noted, names, **options):
     """Start calls of both backends by turns, each when the one before it stands in line; note who got through."""
 
@@ -63,7 +74,8 @@ async def in_line(backend, other, limit, noted, names, **options):
     async with anyio.create_task_group() as group:
         for number, name in enumerate(names):
             group.start_soon(one, (backend, other)[number % 2], name)
-            await anyio.sleep(0.03)
+            while standing((backend, other)) + len(noted) <= number:
+                await anyio.sleep(0.002)
 
 
 async def test_requests_beyond_the_limit_wait_for_the_window_to_move(opened):
@@ -141,7 +153,8 @@ async def test_small_calls_do_not_overtake_a_large_one(opened):
 
         async with anyio.create_task_group() as group:
             group.start_soon(call, other, "large", 100)
-            await anyio.sleep(0.05)
+            while not standing((one, other)):
+                await anyio.sleep(0.002)
             group.start_soon(call, one, "small", 1)
 
     assert order == ["large", "small"]

