@@ -8,6 +8,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.postgres_logins import login, logins
 from unit.persistence.memory_scene import START, open_postgres_scene, open_scene
 
 from par import Agent, Runtime
@@ -36,7 +37,11 @@ def anyio_backend(request):
 
 @pytest.fixture(scope="module")
 def dsn(request):
-    return request.getfixturevalue("postgres_server").database()
+    """A database of a login that is no superuser, for row-level security to be in force."""
+    server = request.getfixturevalue("postgres_server")
+    dsn = server.database()
+    with logins(server, dsn, "owner") as names:
+        yield login(dsn, names["owner"])
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
