@@ -82,6 +82,34 @@ async def test_events_that_another_store_writes_come_once_and_in_order(place, pa
     assert found == wanted
 
 
+async def test_what_is_stored_between_looking_for_the_end_and_reading_comes_once(place, paper, monkeypatch):
+    a = Writer("a").all(*(tool() * 4))
+    left = a[1:]
+    async with place.open() as store:
+        await store.append(a[:1])
+        last_position = type(store).last_position
+
+        async def and_then_more(self):
+            end = await last_position(self)
+            if left:
+                await store.append([left.pop(0)])
+            return end
+
+        monkeypatch.setattr(type(store), "last_position", and_then_more)
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(follow, place, paper)
+                await paper.events(2)
+                await store.append(left[:])
+                left.clear()
+                found = await paper.events(len(a))
+                await store.append(last := [Writer("b")(tool()[0])])
+                found = await paper.events(len(a) + 1)
+                tasks.cancel_scope.cancel()
+
+    assert found == [encode(one) for one in (*a, *last)]
+
+
 async def test_only_the_last_events_come_before_the_new_ones(place, paper):
     a = Writer("a").all(*(tool() * 3))
     async with place.open() as store:

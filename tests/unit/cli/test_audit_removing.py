@@ -151,9 +151,13 @@ class TestExpire:
         assert (len(file.events()), redacted(file, None)) == (7, [])
 
 
-@pytest.mark.parametrize(("typed", "answer"), [("y\n", True), ("YES\n", True), ("\n", False), ("no\n", False)])
-def test_the_person_at_the_terminal_is_asked(typed, answer, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("before", "typed", "answer"),
+    [("", "y\n", True), ("", "YES\n", True), ("", "\n", False), ("", "no\n", False), ("y\n", "n\n", False)],
+)
+def test_the_person_at_the_terminal_is_asked(before, typed, answer, monkeypatch, capsys):
     person, terminal = pty.openpty()
+    os.write(person, before.encode())
     with os.fdopen(terminal) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
         monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
