@@ -7,6 +7,7 @@ import sys
 from math import inf, nan
 
 import anyio
+import asyncpg
 import attrs
 import pytest
 from support.shared_limits import add_tables, open_limits, open_postgres_limits, open_sqlite_limits
@@ -401,3 +402,29 @@ async def test_in_postgres_the_server_wakes_who_is_first(shared_dsn, scope, even
 
     assert before == []
     assert passed == served
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_in_postgres_a_reservation_waits_for_the_one_before_it(shared_dsn, scope):
+    async with open_postgres_limits(shared_dsn, scope=scope) as limits:
+        held = await limits.budget.reserve("k", Allowance(tokens=100), Spending(tokens=1))
+        await limits.budget.settle(held, Spending())
+    settings = {"search_path": "par", "par.scope": scope}
+    reserve = "SELECT lacking FROM budget_reserve('k', NULL, 100, NULL, NULL, 60, 0, 0, $1, 1000000)"
+    one, other = [await asyncpg.connect(shared_dsn, server_settings=settings) for _ in range(2)]
+    lacking = []
+
+    async def second():
+        lacking.append(await other.fetchval(reserve, 2))
+
+    transaction = one.transaction()
+    await transaction.start()
+    lacking.append(await one.fetchval(reserve, 1))
+    async with anyio.create_task_group() as group:
+        group.start_soon(second)
+        await anyio.sleep(0.2)
+        await transaction.commit()
+    await one.close()
+    await other.close()
+
+    assert lacking == [None, "tokens"]
