@@ -1,8 +1,10 @@
 """Single checks that another check would hide from a test of the whole: each is tried by itself."""
 
+import errno
 import json
 import os
 
+import anyio
 import anyio.to_thread
 import attrs
 import pytest
@@ -25,6 +27,7 @@ from par.tools.bash import (
     RunTests,
     Sort,
     Which,
+    Workspace,
     WriteFile,
     parse_command,
 )
@@ -218,3 +221,30 @@ async def test_a_defect_in_a_builder_does_not_reach_a_program_of_the_host(ws, mo
 
     with pytest.raises(CommandRefused, match="argv_refused"):
         await Bash(ws, policy).run(RunLinter(tool="l", paths=["a.py"]))
+
+
+async def test_a_command_that_is_too_slow_ends_when_its_time_is_up(ws):
+    program = ws.parent / "grep"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    (ws / "f").touch()
+    policy = attrs.evolve(Policy.read_only(), programs={"grep": str(program)}, timeout_s=0.3)
+
+    with anyio.fail_after(4):
+        output = await Bash(ws, policy).run(Grep(pattern="x"))
+
+    assert output.timed_out
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_the_root_of_a_link_is_not_the_workspace(ws, kernel, anyio_backend):
+    (ws / "etc").mkdir()
+    (ws / "etc/passwd").write_text("inside\n")
+    (ws / "link").symlink_to("/etc/passwd")
+
+    with Workspace(ws) as workspace:
+        workspace._kernel = workspace._kernel and kernel
+        with pytest.raises(OSError) as refused, workspace.open_file("link"):
+            pass
+
+    assert refused.value.errno == errno.EXDEV
