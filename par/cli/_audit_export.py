@@ -2,6 +2,8 @@
 
 import io
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast, final
@@ -98,7 +100,8 @@ async def export(target: Target, options: Export, printer: Printer) -> int:
         await _refuse_absent(store, options.session, target)
         try:
             if options.output is None:
-                done = await write_events(store, _standard(printer), format=form, selection=selection, progress=tell)
+                with _standard(printer) as file:
+                    done = await write_events(store, file, format=form, selection=selection, progress=tell)
             else:
                 done = await export_events(store, options.output, format=form, selection=selection, progress=tell)
         finally:
@@ -119,7 +122,17 @@ async def _refuse_absent(store: OpenStore, session: str | None, target: Target) 
         raise no_session(session, target)
 
 
-def _standard(printer: Printer) -> BinaryIO:
-    if printer.bytes is not None and not printer.terminal:
-        return printer.bytes
-    return cast("BinaryIO", io.BufferedWriter(_Screen(printer), 1))  # written to as one, and not read
+@contextmanager
+def _standard(printer: Printer) -> Generator[BinaryIO, None, None]:
+    """Lend standard output as a file of bytes."""
+    below = printer.bytes
+    if below is not None and not printer.terminal and not isinstance(below, io.RawIOBase):
+        yield below
+        return
+    # a raw file, which Python has for standard output on demand, may take a part of what is written, without an error
+    raw = below if isinstance(below, io.RawIOBase) and not printer.terminal else _Screen(printer)
+    buffered = io.BufferedWriter(raw)
+    try:
+        yield cast("BinaryIO", buffered)  # it is written to as one
+    finally:
+        buffered.detach()

@@ -139,6 +139,11 @@ async def test_a_reader_who_leaves_ends_it(place, paper):
                 await store.append(a[1:])
 
 
+def buffered():
+    """Return an environment in which programs write to pipes as they do by default."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 class TestProcess:
     @pytest.fixture
     def anyio_backend(self):
@@ -152,7 +157,8 @@ class TestProcess:
             "import signal, sys; from par.cli import main; signal.signal(signal.SIGINT, signal.default_int_handler); "
             f"sys.exit(main(['audit', 'tail', {place.name!r}, '--follow', '--json']))"
         )
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        argv = [sys.executable, "-c", script]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered())
         yield process
         process.kill()
         process.communicate()
@@ -175,15 +181,18 @@ class TestProcess:
         assert following.wait(timeout=30) == 0
         assert following.stderr.read() == b""
 
-    def test_a_reader_who_leaves_in_the_middle_gets_no_complaint(self, tmp_path):
+    @pytest.mark.parametrize("unbuffered", ["", "1"])
+    @pytest.mark.parametrize(("command", "code"), [(["tail", "-n", "200", "--json"], 0), (["export"], 1)])
+    def test_a_reader_who_leaves_in_the_middle_gets_no_complaint(self, tmp_path, command, code, unbuffered):
         place = Place(str(tmp_path / "audit.db")).fill(*Writer().all(*(tool(content="x" * 5000) * 100)))
-        argv = [sys.executable, "-m", "par.cli", "audit", "tail", place.name, "-n", "200", "--json"]
+        argv = [sys.executable, "-m", "par.cli", "audit", *command, "--store", place.name]
         reading, writing = os.pipe()
-        process = subprocess.Popen(argv, stdout=writing, stderr=subprocess.PIPE)
+        env = {**buffered(), "PYTHONUNBUFFERED": unbuffered}
+        process = subprocess.Popen(argv, stdout=writing, stderr=subprocess.PIPE, env=env)
         os.close(writing)
         os.read(reading, 10)
 
         os.close(reading)
 
         _, err = process.communicate(timeout=30)
-        assert (process.returncode, err) == (0, b"")
+        assert (process.returncode, err) == (code, b"")
