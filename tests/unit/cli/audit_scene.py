@@ -134,9 +134,7 @@ def whole_run(writer=None, answer="Here is\nyour tea."):
         last,
         *tool("c2", "stove", "failed", "it is off"),
         ModelAttempted(call_id="m2", attempt=1, model="kettle:1", outcome="answered", duration_s=0.1, usage=usage),
-        ModelCallEnded(
-            call_id="m2", duration_s=0.2, message=Assistant((Text(answer),)), finish="stop", usage=usage
-        ),
+        ModelCallEnded(call_id="m2", duration_s=0.2, message=Assistant((Text(answer),)), finish="stop", usage=usage),
         ended(),
     )
 
