@@ -16,6 +16,8 @@ from par.events import Envelope, Event
 from par.persistence._chain import KEYED, Linker, checked_key, checked_scope, record_of
 from par.persistence._dead_letters_postgres import PostgresDeadLetters
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
+from par.persistence._limiter_budget import Limiter
+from par.persistence._limiter_postgres import open_limiter_postgres
 from par.persistence._memory_postgres import PostgresMemory
 from par.persistence._own_records import Scribe, refuse_own_session
 from par.persistence._postgres_driver import Connection
@@ -70,6 +72,18 @@ class PostgresStore:
     def memory(self, scope: str | None, /) -> PostgresMemory:
         """Return what agents remember in a scope of memories; see ``par.memory``. ``None`` is all of the store's own."""
         return PostgresMemory(self._pool, scope)
+
+    @asynccontextmanager
+    async def limits(self) -> AsyncGenerator[Limiter, None]:
+        """Open the limits of the scope, which all processes share that use the database; close them after the block.
+
+        ``limits.rate`` is the backend of a ``RateLimit``, ``limits.budget`` that of a ``Budget``.
+
+        Raises:
+            StoreUnavailable: if the database cannot be reached.
+        """
+        async with open_limiter_postgres(self._pool) as limiter:
+            yield limiter
 
     def dead_letters(self) -> PostgresDeadLetters:
         """Return the events that did not reach a subscriber; see ``par.bus``."""

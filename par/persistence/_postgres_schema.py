@@ -9,6 +9,7 @@ from par.persistence._postgres_driver import Connection, sqlstate_of
 from par.persistence._postgres_pool import PgPool, open_pg_pool
 from par.persistence._schema import (
     dead_letters,
+    limiter,
     postgres_events,
     postgres_memory,
     postgres_scopes,
@@ -25,6 +26,7 @@ _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *postgres_sessions.POSTGRES,
         *postgres_memory.POSTGRES,
         *dead_letters.POSTGRES,
+        *limiter.POSTGRES,
     ),
 )
 """Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""

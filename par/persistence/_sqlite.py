@@ -17,7 +17,9 @@ from par.events import Envelope, Event
 from par.persistence._chain import Linker, checked_key, checked_scope, records_of
 from par.persistence._dead_letters_sqlite import SqliteDeadLetters
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
-from par.persistence._host import open_host
+from par.persistence._host import Host, open_host
+from par.persistence._limiter_budget import Limiter
+from par.persistence._limiter_sqlite import open_limiter_sqlite
 from par.persistence._memory_history import purge_step
 from par.persistence._memory_sqlite import SqliteMemory
 from par.persistence._own_records import Scribe, refuse_own_session
@@ -44,11 +46,13 @@ __all__ = ["SqliteStore", "open_sqlite", "sqlite_scopes"]
 
 @attrs.frozen(kw_only=True)
 class Connections:
-    """The two connections of a store; ``where`` is the file, for errors."""
+    """The two connections of a store, and what makes more of them; ``where`` is the file, for errors."""
 
+    host: Host
     writer: SqliteConnection
     reader: SqliteConnection
     where: str
+    clock: Clock
 
 
 @final
@@ -93,6 +97,24 @@ class SqliteStore:
     def dead_letters(self) -> SqliteDeadLetters:
         """Return the events that did not reach a subscriber; see ``par.bus``."""
         return SqliteDeadLetters(self._connections.writer, self._reader, self._scope, self._connections.where)
+
+    @asynccontextmanager
+    async def limits(self) -> AsyncGenerator[Limiter, None]:
+        """Open the limits of the scope, which all processes share that have the file open; close them after the block.
+
+        ``limits.rate`` is the backend of a ``RateLimit``, ``limits.budget`` that of a ``Budget``. They have a connection
+        of their own, so that nobody waits for the audit's commits. What was spent last may be lost in a power cut.
+
+        Raises:
+            StoreUnavailable: if the file cannot be opened or written.
+        """
+        links = self._connections
+        opened = partial(open_writer, Path(links.where), "process", create=False)
+        async with (
+            open_connection(links.host, opened, links.where) as connection,
+            open_limiter_sqlite(connection, self._scope, clock=self._connections.clock) as limiter,
+        ):
+            yield limiter
 
     async def append(self, envelopes: Sequence[Envelope], /) -> None:
         """Store the events, all or none of them; return when they are durable.
@@ -358,7 +380,12 @@ async def open_sqlite(
         async with open_group_commit(write, where, options) as group:
             removal = Removal(scribe, linker, writing, reader, where)
             yield SqliteStore(
-                scope, linker, group, Connections(writer=writing, reader=reader, where=where), removal, scribe
+                scope,
+                linker,
+                group,
+                Connections(host=host, writer=writing, reader=reader, where=where, clock=clock or Clock()),
+                removal,
+                scribe,
             )
 
 

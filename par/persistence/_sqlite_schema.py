@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from par.errors import NewerSchema, NotAnAuditFile
-from par.persistence._schema import dead_letters, events, memory, sessions
+from par.persistence._schema import dead_letters, events, limiter, memory, sessions
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "migrate"]
 
@@ -14,7 +14,7 @@ APPLICATION_ID: Final = 0x50415231
 
 _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     events.SQLITE_1,
-    (*events.SQLITE_2, *sessions.SQLITE, *memory.SQLITE, *dead_letters.SQLITE),
+    (*events.SQLITE_2, *sessions.SQLITE, *memory.SQLITE, *dead_letters.SQLITE, *limiter.SQLITE),
 )
 """Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
 

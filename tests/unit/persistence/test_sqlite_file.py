@@ -13,7 +13,8 @@ import anyio.lowlevel
 import pytest
 from unit.persistence.made import envelopes
 
-from par.errors import NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable
+from par.errors import NewerSchema, NotAnAuditFile, RateLimited, StoreError, StoreUnavailable
+from par.limits import Limit
 from par.persistence import open_sqlite
 from par.persistence._sqlite_file import open_reader, open_writer
 from par.persistence._sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
@@ -335,3 +336,15 @@ async def test_a_store_gives_its_memory_and_its_dead_letters(tmp_path):
         assert [memory.id for memory in await store.memory("ann").recall("plums")] == [remembered.id]
         assert await store.memory("bo").recall("plums") == ()
         assert await store.dead_letters().find() == ()
+
+
+async def test_two_stores_on_one_file_share_its_limits(tmp_path):
+    limit = Limit(requests=1, per_s=600)
+    async with open_sqlite(tmp_path / "a.db") as one, one.limits() as limits:
+        await limits.rate.reserve("key", limit, tokens=0, max_wait_s=0.1)
+
+        async with open_sqlite(tmp_path / "a.db") as two, two.limits() as others:
+            with pytest.raises(RateLimited):
+                await others.rate.reserve("key", limit, tokens=0, max_wait_s=0.1)
+        async with open_sqlite(tmp_path / "a.db", scope="other") as three, three.limits() as others:
+            await others.rate.reserve("key", limit, tokens=0, max_wait_s=0.1)

@@ -11,8 +11,9 @@ import pytest
 from unit.persistence.made import START, envelope, envelopes, event
 
 from par._clock import Clock
-from par.errors import NewerSchema, StoreError, StoreUnavailable, WrongKey
+from par.errors import NewerSchema, RateLimited, StoreError, StoreUnavailable, WrongKey
 from par.events import RecordsExpired, RecordsRedacted, Redacted
+from par.limits import Limit
 from par.persistence import AUDIT_SESSION, Queue, read_heads, sign_heads
 from par.persistence._chain import Linker, record_of
 from par.persistence._own_records import Scribe
@@ -425,3 +426,13 @@ async def test_a_port_where_nobody_listens_is_reported(dsn):
         with pytest.raises(StoreUnavailable, match="refused"):
             async with open_postgres(away, options=PgOptions(give_up_s=0.1)):
                 pass
+
+
+async def test_two_stores_on_one_database_share_its_limits(postgres_dsn):
+    limit = Limit(requests=1, per_s=600)
+    async with open_postgres(postgres_dsn) as one, one.limits() as limits:
+        await limits.rate.reserve("key", limit, tokens=0, max_wait_s=0.1)
+
+        async with open_postgres(postgres_dsn) as two, two.limits() as others:
+            with pytest.raises(RateLimited):
+                await others.rate.reserve("key", limit, tokens=0, max_wait_s=0.1)
