@@ -114,5 +114,4 @@ POSTGRES: Final = (
     "CREATE TRIGGER dead_letter_expires AFTER DELETE ON event FOR EACH ROW EXECUTE FUNCTION expire_dead_letters()",
     "REVOKE EXECUTE ON FUNCTION is_redacted, redact_dead_letters, expire_dead_letters FROM PUBLIC",
 )
-"""Needs ``postgres_events.POSTGRES``. A login that publishes needs to read and write ``dead_letter``, and to execute
-``is_redacted``."""
+"""Needs ``postgres_events.POSTGRES``. ``postgres_roles.GRANTS`` says who may do what with them."""
