@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 
 import anyio
 import anyio.to_thread
@@ -32,10 +33,13 @@ from par.tools.bash import (
     parse_command,
 )
 from par.tools.bash._git.gate import check_config
+from par.tools.bash._git.prefix import GIT_PREFIX
 from par.tools.bash._native import walk as walks
 from par.tools.bash._policy import decide as decisions
 from par.tools.bash._run import hosted, programs
 from par.tools.bash._run.programs import trusted
+from par.tools.bash._run.runner import Job, Launcher, run_process
+from par.tools.bash._run.verify import verify
 
 pytestmark = [
     pytest.mark.anyio,
@@ -248,3 +252,36 @@ def test_the_root_of_a_link_is_not_the_workspace(ws, kernel, anyio_backend):
             pass
 
     assert refused.value.errno == errno.EXDEV
+
+
+@pytest.mark.parametrize("place", range(len(GIT_PREFIX)), ids=lambda place: GIT_PREFIX[place].partition("=")[0])
+def test_no_part_of_what_git_begins_with_can_be_another(place, anyio_backend):
+    rest = ("symbolic-ref", "--quiet", "HEAD")
+    verify(("/usr/bin/git", *GIT_PREFIX, *rest), program="/usr/bin/git")
+    other = (*GIT_PREFIX[:place], "core.fsmonitor=touch x", *GIT_PREFIX[place + 1 :])
+
+    with pytest.raises(CommandRefused, match="fixed options"):
+        verify(("/usr/bin/git", *other, *rest), program="/usr/bin/git")
+
+
+@pytest.mark.parametrize("launcher", [Launcher(), Launcher(prlimit=None)], ids=["prlimit", "python"])
+async def test_the_size_of_files_is_limited_before_a_program_runs(ws, launcher):
+    folder = os.open(ws, os.O_RDONLY)
+    script = "import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"
+    job = Job(
+        argv=(sys.executable, "-I", "-S", "-c", script), folder=folder, env={}, cpu_s=7, max_bytes=1000, max_lines=9
+    )
+
+    ended = await run_process(job, launcher)
+    os.close(folder)
+
+    assert ended.stdout.head == b"(67108864, 67108864)\n"
+
+
+def test_no_core_is_written_of_a_program_that_falls(anyio_backend):
+    job = Job(argv=("/bin/true",), folder=3, env={}, cpu_s=7, max_bytes=1, max_lines=1)
+
+    argv, _, _ = Launcher(prlimit="/usr/bin/prlimit").wrap(job)
+
+    assert argv[argv.index("--") :] == ("--", "/bin/true")
+    assert "--core=0" in argv  # whether it holds cannot be seen where the host allows no cores anyway
