@@ -1,5 +1,6 @@
 """Printing what an audit holds: text that cannot steer the terminal, and JSON, one object a line."""
 
+import io
 import json
 import os
 import stat
@@ -35,9 +36,9 @@ class Printer:
         return self._out.is_terminal
 
     @property
-    def bytes(self) -> BinaryIO | None:
+    def bytes(self) -> BinaryIO | io.RawIOBase | None:
         """What is below the text, if there is something."""
-        below: BinaryIO | None = getattr(self._out.file, "buffer", None)
+        below: BinaryIO | io.RawIOBase | None = getattr(self._out.file, "buffer", None)
         return below
 
     def line(self, text: str, style: str = "") -> None:
