@@ -16,6 +16,7 @@ FOREIGN = [
     "httpx",
     "httpx2",
     "openai",
+    "pyarrow",
     "rich",
     "trio",
     "uvloop",

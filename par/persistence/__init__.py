@@ -2,6 +2,7 @@
 
 from par._store import AuditStore, Expired, Head, Redaction, SessionSummary
 from par.persistence._chain import AUDIT_SESSION
+from par.persistence._export import Exported, ExportFormat, Selection, export_events
 from par.persistence._group_commit import Queue, WhenFull
 from par.persistence._heads import read_heads, sign_heads
 from par.persistence._postgres import PostgresStore, open_postgres, postgres_scopes
@@ -15,14 +16,18 @@ __all__ = [
     "AuditStore",
     "Durability",
     "Expired",
+    "ExportFormat",
+    "Exported",
     "Head",
     "PgOptions",
     "PostgresStore",
     "Queue",
     "Redaction",
+    "Selection",
     "SessionSummary",
     "SqliteStore",
     "WhenFull",
+    "export_events",
     "grant_roles",
     "open_postgres",
     "open_sqlite",

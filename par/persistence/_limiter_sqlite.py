@@ -6,10 +6,10 @@ from typing import Final, final
 
 import anyio
 
+import par.persistence._limiter_purse as purse
+import par.persistence._limiter_window as window
 from par._clock import Clock
 from par.limits import Limit, Reservation
-from par.persistence import _limiter_purse as purse
-from par.persistence import _limiter_window as window
 from par.persistence._limiter import SharedRateBackend, Ticket, Turn
 from par.persistence._limiter_budget import Limiter, SharedBudgetBackend, check_seconds, open_limiter
 from par.persistence._limiter_machine import Machine, this_machine

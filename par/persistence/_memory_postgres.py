@@ -5,9 +5,9 @@ from typing import final
 import anyio
 import attrs
 
+import par.persistence._memory_postgres_jobs as jobs
 from par._clock import Clock
 from par.memory import History, Memory
-from par.persistence import _memory_postgres_jobs as jobs
 from par.persistence._memory_jobs import Place
 from par.persistence._memory_values import (
     INDEX_S,

@@ -4,9 +4,9 @@ from typing import final
 
 import anyio
 
+import par.persistence._memory_jobs as jobs
 from par._clock import Clock
 from par.memory import History, Memory
-from par.persistence import _memory_jobs as jobs
 from par.persistence._memory_history import Search, index_step, is_behind, search
 from par.persistence._memory_values import (
     INDEX_S,

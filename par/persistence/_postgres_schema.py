@@ -105,7 +105,7 @@ async def _alone(connection: Connection) -> AsyncGenerator[None, None]:
         async with connection.transaction():
             yield
     except Exception:
-        await _let_go(connection)
+        await _let_go(connection)  # noqa: ASYNC120 # cancelled here, the connection is closed, which lets go too
         raise
     await _let_go(connection)
 

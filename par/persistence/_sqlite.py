@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import final
 
 import anyio.lowlevel
-import attrs
 
 from par._clock import Clock
 from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Verification
@@ -17,13 +16,13 @@ from par.events import Envelope, Event
 from par.persistence._chain import Linker, checked_key, checked_scope, records_of
 from par.persistence._dead_letters_sqlite import SqliteDeadLetters
 from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
-from par.persistence._host import Host, open_host
+from par.persistence._host import open_host
 from par.persistence._limiter_budget import Limiter
-from par.persistence._limiter_sqlite import open_limiter_sqlite
 from par.persistence._memory_history import purge_step
 from par.persistence._memory_sqlite import SqliteMemory
 from par.persistence._own_records import Scribe, refuse_own_session
-from par.persistence._sqlite_connection import SqliteConnection, open_connection
+from par.persistence._sqlite_connection import open_connection
+from par.persistence._sqlite_connections import Connections, open_limits
 from par.persistence._sqlite_file import Durability, open_reader, open_writer
 from par.persistence._sqlite_keys import compare_key, meet_key
 from par.persistence._sqlite_read import (
@@ -42,17 +41,6 @@ from par.persistence._sqlite_verify import advance, check
 from par.persistence._sqlite_write import write_batch
 
 __all__ = ["SqliteStore", "open_sqlite", "sqlite_scopes"]
-
-
-@attrs.frozen(kw_only=True)
-class Connections:
-    """The two connections of a store, and what makes more of them; ``where`` is the file, for errors."""
-
-    host: Host
-    writer: SqliteConnection
-    reader: SqliteConnection
-    where: str
-    clock: Clock
 
 
 @final
@@ -108,12 +96,7 @@ class SqliteStore:
         Raises:
             StoreUnavailable: if the file cannot be opened or written.
         """
-        links = self._connections
-        opened = partial(open_writer, Path(links.where), "process", create=False)
-        async with (
-            open_connection(links.host, opened, links.where) as connection,
-            open_limiter_sqlite(connection, self._scope, clock=self._connections.clock) as limiter,
-        ):
+        async with open_limits(self._connections, self._scope) as limiter:
             yield limiter
 
     async def append(self, envelopes: Sequence[Envelope], /) -> None:

@@ -111,7 +111,7 @@ class Removal:
         limit = self._scribe.limit_of(older_than, before)
         events, touched = 0, set[str]()
         after: str | None = None
-        left = () if session is None else (_checked_session(session),)
+        left: tuple[str, ...] = () if session is None else (_checked_session(session),)
         while True:
             if not left and session is None:
                 left = await self._reader.run(find_old, self._scope, limit, after)

@@ -89,6 +89,10 @@ def check(
     )
 
 
+def _done(chain: ChainCheck) -> bool:
+    return chain.done  # which comparing changes: a checker that narrowed it would not know
+
+
 def _read(connection: sqlite3.Connection, scope: str, name: str, chain: ChainCheck) -> Generator[None, None, None]:
     key = (scope.encode(), name.encode(errors="surrogateescape"))
     while not chain.done:
@@ -96,9 +100,9 @@ def _read(connection: sqlite3.Connection, scope: str, name: str, chain: ChainChe
         rows: list[Row] = connection.execute(_RECORDS, (*key, after, _PAGE)).fetchall()
         for row in rows:
             chain.compare(row)
-            if chain.done:
+            if _done(chain):
                 break
-        if not chain.done and len(rows) < _PAGE:
+        if not _done(chain) and len(rows) < _PAGE:
             # one statement, so that what it says is of one moment
             end: End = connection.execute(_END, {"scope": key[0], "session": key[1]}).fetchone()
             chain.end(end)

@@ -1,6 +1,5 @@
 """What a command does and what may be lost by it, told by its type and its fields alone."""
 
-from types import MappingProxyType
 from typing import Final, Literal, TypeAlias, get_args
 
 from par.tools.bash._commands.git_writing import GitBranch, GitCommit, GitReset, GitRestore, GitStash
@@ -18,7 +17,7 @@ CommandRisk: TypeAlias = Literal["low", "medium", "high", "critical"]
 RISKS: Final[tuple[CommandRisk, ...]] = get_args(CommandRisk)
 _WRITES: Final = (*get_args(Write), *get_args(GitWrite))
 _RUNS: Final = get_args(Run)
-_LOW_READS: Final = MappingProxyType({"sort": "medium", "json_query": "medium"})
+_HEAVY_READS: Final = frozenset({"sort", "json_query"})
 
 
 def effects_of(command: Command) -> tuple[CommandEffect, ...]:
@@ -60,7 +59,7 @@ def _leaf_risk(leaf: Leaf) -> CommandRisk:
         return "high"
     if _loses_work(leaf):
         return "high"
-    if isinstance(leaf, _WRITES) or leaf.op in _LOW_READS:
+    if isinstance(leaf, _WRITES) or leaf.op in _HEAVY_READS:
         return "medium"
     return "low"
 

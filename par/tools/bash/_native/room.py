@@ -12,13 +12,12 @@ from par.errors import CommandRefused
 from par.tools._workspace import Opened, Workspace
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._native.flow import FLOW_BYTES, FLOW_LINES, Flow, Sink
-from par.tools.bash._native.interrupt import chunks
 from par.tools.bash._native.linked import LinkedNames
 from par.tools.bash._policy.policy import Policy
 from par.tools.bash._run.capture import Lines
 from par.tools.bash._run.clean import escape_name
 
-__all__ = ["Room", "chunks", "refuse_os_error"]
+__all__ = ["Room", "refuse_os_error"]
 
 
 @attrs.frozen(kw_only=True)

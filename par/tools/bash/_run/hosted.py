@@ -24,8 +24,8 @@ from par.tools.bash._commands.protected import PROTECTED
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._commands.running import RunLinter, RunPython, RunTask, RunTests
 from par.tools.bash._git.prefix import CLEAN_ENV
-from par.tools.bash._native.interrupt import in_thread
-from par.tools.bash._native.room import Room, chunks, refuse_os_error
+from par.tools.bash._native.interrupt import chunks, in_thread
+from par.tools.bash._native.room import Room, refuse_os_error
 from par.tools.bash._policy.hosted import Place
 from par.tools.bash._run.attend import GRACE_S, Bounds, Exited, attend
 from par.tools.bash._run.changes import changed_since
