@@ -132,7 +132,7 @@ class MemoryDeadLetters:
 
     async def forget(self, texts: Iterable[str], /) -> int:
         """Remove the event from each letter in which one of the texts occurs; see ``DeadLetterStore``."""
-        from par import codec  # noqa: PLC0415 # importing par must stay light, and few programs come here
+        import par.codec as codec  # noqa: PLC0415 # importing par must stay light, and few programs come here
 
         await anyio.lowlevel.checkpoint()
         forms = _forms(texts)

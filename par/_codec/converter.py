@@ -15,7 +15,10 @@ from cattrs.gen import (
     override,
 )
 
-from par import calls, events, outcomes, usage
+import par.calls as calls
+import par.events as events
+import par.outcomes as outcomes
+import par.usage as usage
 from par._codec.checked import checked_json, checked_object, finite, time_of, time_text
 from par._codec.tags import CLASS_OF, TAGS, member_tags
 from par._json import Json, JsonObject

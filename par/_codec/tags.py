@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType, UnionType
 from typing import Final, Union, get_args, get_origin
 
-from par import calls, deltas, events, messages, outcomes
+import par.calls as calls
+import par.deltas as deltas
+import par.events as events
+import par.messages as messages
+import par.outcomes as outcomes
 
 __all__ = ["CLASS_OF", "TAGS", "member_tags"]
 
