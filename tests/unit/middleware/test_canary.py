@@ -24,6 +24,7 @@ from par.middleware import (
     Fallback,
     JsonFormatter,
     Logging,
+    Permissions,
     PiiMask,
     Price,
     Pricing,
@@ -158,6 +159,7 @@ def members(mode, records, other):
         Concurrency: Concurrency(models=1, tools=1, per_tool={"lookup": 1}),
         Fallback: Fallback(models=[other], on=(Overloaded,)),
         ThinkTagStrip: ThinkTagStrip(keep=True),
+        Permissions: Permissions(default="allow"),
     }
 
 
