@@ -247,7 +247,9 @@ def _python(work: Work, command: RunPython, stack: ExitStack) -> _Plan:
         raise RuntimeError("the policy allowed a script, and has no Python")
     cwd = _folder(work.room, command.cwd)
     if command.script is None:
-        return _Plan(argv=module_argv(host, command), cwd=cwd, place=host.place, writes=True)
+        argv = module_argv(host, command)
+        verify_hosted(argv, host)
+        return _Plan(argv=argv, cwd=cwd, place=host.place, writes=True)
     name, source = _source(work, command.script)
     fd = os.memfd_create("script", os.MFD_CLOEXEC) if hasattr(os, "memfd_create") else _unnamed()
     stack.callback(os.close, fd)
@@ -255,6 +257,7 @@ def _python(work: Work, command: RunPython, stack: ExitStack) -> _Plan:
     os.lseek(fd, 0, os.SEEK_SET)
     shown = f"./{os.path.relpath(name, cwd)}" if cwd != "." else f"./{name}"
     argv = script_argv(host, command, held=str(fd), shown=shown)
+    verify_hosted(argv, host)
     return _Plan(argv=argv, cwd=cwd, place=host.place, writes=True, script=fd)
 
 

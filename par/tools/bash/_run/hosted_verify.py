@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from par.errors import CommandRefused
-from par.tools.bash._policy.hosted import Linter, Task, TestRunner
+from par.tools.bash._policy.hosted import Linter, PythonHost, Task, TestRunner
 
 __all__ = ["verify_hosted"]
 
@@ -12,7 +12,7 @@ _MAX_TOKENS = 600
 _MAX_BYTES = 128 * 1024
 
 
-def verify_hosted(argv: Sequence[str], host: TestRunner | Linter | Task) -> None:
+def verify_hosted(argv: Sequence[str], host: TestRunner | Linter | Task | PythonHost) -> None:
     """Accept an argv that the template of ``host`` can have become, and no other.
 
     Raises:
@@ -23,13 +23,15 @@ def verify_hosted(argv: Sequence[str], host: TestRunner | Linter | Task) -> None
         raise CommandRefused("argv_refused", f"{problem}.", field="command", remedy="This is a defect: report it.")
 
 
-def _problem(argv: tuple[str, ...], host: TestRunner | Linter | Task) -> str:
+def _problem(argv: tuple[str, ...], host: TestRunner | Linter | Task | PythonHost) -> str:
     if len(argv) > _MAX_TOKENS or sum(len(token.encode("utf-8", "surrogatepass")) + 1 for token in argv) > _MAX_BYTES:
         return "there are too many arguments"
     if any("\0" in token for token in argv):
         return "an argument has a NUL"
     if isinstance(host, Task):
         return _task_problem(argv, host)
+    if isinstance(host, PythonHost):
+        return _python_problem(argv, host)
     if argv[: len(host.argv)] != host.argv:
         return "the beginning is not the host's"
     rest = argv[len(host.argv) :]
@@ -42,6 +44,19 @@ def _problem(argv: tuple[str, ...], host: TestRunner | Linter | Task) -> str:
             return "nothing keeps the paths from being options"
         options = options[: len(options) - len(host.guard)]
     return _options_problem(options, host)
+
+
+def _python_problem(argv: tuple[str, ...], host: PythonHost) -> str:
+    """Accept the reader with a descriptor and a script of the workspace, or a module of the host; then any arguments."""
+    if argv[0] != host.python:
+        return "the program is not the host's"
+    if argv[1:4] == ("-I", "-X", "utf8"):
+        reader, held, shown = (*argv[4:7], "", "", "")[:3]
+        right = reader.endswith("/_run/script_main.py") and held.isdecimal() and shown.startswith("./")
+        return "" if right else "python gets something else than a script that is held"
+    if argv[1:6] == ("-P", "-s", "-X", "utf8", "-m"):
+        return "" if len(argv) > 6 and argv[6] in host.modules else "python gets a module that is not the host's"
+    return "python does not begin with its fixed options"
 
 
 def _options_problem(options: tuple[str, ...], host: TestRunner | Linter) -> str:
