@@ -182,6 +182,8 @@ async def test_a_search_reads_an_index_though_the_rows_are_guarded(scene, users,
     plan = sql(
         "SET par.query = 'w7'",
         "SET enable_seqscan = off",  # which is right for a table as small as this
+        "SET cpu_tuple_cost = 10",  # as if it were large: reading all rows of the scope is dear
+        "SET cpu_index_tuple_cost = 10",
         f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT size FROM {table} WHERE scope = '{scope}'",
         user=users["owner"],
         scope=scope,
