@@ -8,6 +8,7 @@ import signal
 import sys
 
 import anyio
+import anyio.to_thread
 from unit.middleware.driving import drive_model, model_call
 from unit.middleware.strict_server import HttpModel
 
@@ -51,6 +52,8 @@ async def spend(place, keys):
     """Try to spend all of many allowances, one after another; write how many were to be had."""
     spent = 0
     async with open_limits(place) as limits:
+        os.write(READY[1], b".")
+        await anyio.to_thread.run_sync(os.read, GO[0], 1)  # or the first would be done before the last begins
         for number in range(int(keys)):
             try:
                 held = await limits.budget.reserve(f"k{number}", Allowance(tokens=20), Spending(tokens=15))
@@ -61,6 +64,7 @@ async def spend(place, keys):
     print(spent, flush=True)
 
 
+READY, GO = os.pipe(), os.pipe()
 WORKS = {"call": call, "stand": stand, "spend": spend}
 
 
@@ -75,6 +79,10 @@ def main(place, work, number, *arguments):
                 os._exit(0)
         children.append(child)
     print(*children, flush=True)
+    if work == "spend":
+        for _ in children:
+            os.read(READY[0], 1)
+        os.write(GO[1], b"." * len(children))
     sys.stdin.read()
     for child in children:
         os.kill(child, signal.SIGKILL)  # not cleared away yet, so the number is still its own
