@@ -61,7 +61,7 @@ async def spend(place, keys):
                 continue
             await limits.budget.settle(held, Spending(tokens=10))
             spent += 1
-    print(spent, flush=True)
+    os.write(1, f"{spent}\n".encode())  # in one piece, for four of them write
 
 
 READY, GO = os.pipe(), os.pipe()
