@@ -18,11 +18,12 @@ from par.tools._files.diff import diff_of
 from par.tools._files.edits import Edit, edited
 from par.tools._workspace import Opened, Spot
 from par.tools._workspace_write import locked, replace
+from par.tools.bash._commands.protected import asked_name
 from par.tools.bash._commands.writing import WriteFile
 from par.tools.bash._native.interrupt import chunks, interruptible
 from par.tools.bash._native.room import Room
 from par.tools.bash._native.write_file import check_replaceable, make_parents, put
-from par.tools.bash._native.write_place import asked_name, pieces, place, refuse
+from par.tools.bash._native.write_place import pieces, place, refuse
 from par.tools.bash._run.clean import clean
 
 __all__ = ["EditedFile", "WrittenFile", "edit_tool", "write_tool"]
@@ -101,7 +102,7 @@ def _write(room: Room, path: str, content: str, *, overwrite: bool, create_dirs:
 
 
 def _refuse_asked(path: str) -> None:
-    if asked_name("/".join(part for part in path.split("/") if part not in {"", "."})):
+    if asked_name(path):
         problem = "programs run or obey it later, so a person decides on it."
         raise refuse("protected_path", path, problem, "Ask the user to change it.")
 

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Final
 
-__all__ = ["ASKED", "PROTECTED", "folded", "protected_name"]
+__all__ = ["ASKED", "PROTECTED", "asked_name", "folded", "protected_name"]
 
 # by name, whether or not it exists: what is absent today would otherwise be made
 PROTECTED: Final = frozenset([
@@ -62,5 +62,15 @@ def protected_name(path: str) -> str | None:
     for part in path.split("/"):
         name = folded(part)
         if name in PROTECTED:
+            return name
+    return None
+
+
+def asked_name(path: str) -> str | None:
+    """Return the name in ``path`` on which a person decides each time, if there is one."""
+    parts = [folded(part) for part in path.split("/") if part not in {"", "."}]
+    for name in ASKED:
+        wanted = name.split("/")
+        if any(parts[at : at + len(wanted)] == wanted for at in range(len(parts))):
             return name
     return None

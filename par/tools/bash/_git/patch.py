@@ -6,7 +6,7 @@ from typing import Final
 
 from par.errors import CommandRefused
 from par.tools.bash._commands.git_writing import GitApply
-from par.tools.bash._commands.protected import ASKED, folded
+from par.tools.bash._commands.protected import asked_name
 from par.tools.bash._commands.refusals import quote
 from par.tools.bash._commands.texts import write_path_problem
 from par.tools.bash._git.argv_writing import NUMSTAT, apply_argv
@@ -119,16 +119,13 @@ def _check(git: Git, name: str) -> None:
         raise CommandRefused(found.code, found.problem, field="patch", remedy=found.remedy)
     git.allow_writing(name, "patch")
     git.allow_reading(name, "patch")  # whether a patch applies tells what a file holds
-    parts = [folded(part) for part in git.real(name).split("/")]
-    for asked in ASKED:
-        wanted = asked.split("/")
-        if any(parts[at : at + len(wanted)] == wanted for at in range(len(parts))):
-            raise CommandRefused(
-                "protected_path",
-                f"{quote(name)} is run or obeyed by programs later.",
-                field="patch",
-                remedy="Use write_file for it, which somebody approves of.",
-            )
+    if asked_name(git.real(name)) is not None:
+        raise CommandRefused(
+            "protected_path",
+            f"{quote(name)} is run or obeyed by programs later.",
+            field="patch",
+            remedy="Use write_file for it, which somebody approves of.",
+        )
 
 
 def _refused(problem: str, remedy: str) -> CommandRefused:

@@ -14,12 +14,12 @@ from par.tools._workspace import Spot
 from par.tools._workspace_rename import rename_new
 from par.tools._workspace_tree import Found, remove_tree, survey
 from par.tools._workspace_write import locked
+from par.tools.bash._commands.protected import asked_name
 from par.tools.bash._commands.writing import Move, Remove
 from par.tools.bash._native.interrupt import interruptible
 from par.tools.bash._native.room import Room
 from par.tools.bash._native.write_file import check_replaceable
 from par.tools.bash._native.write_place import (
-    asked_name,
     holds_history,
     place,
     protected,

@@ -7,7 +7,7 @@ from typing import Final, Never
 
 from par.errors import CommandRefused
 from par.tools._workspace import Spot
-from par.tools.bash._commands.protected import ASKED, folded, protected_name
+from par.tools.bash._commands.protected import asked_name, folded, protected_name
 from par.tools.bash._commands.refusals import quote, refusal
 from par.tools.bash._commands.texts import write_path_problem
 from par.tools.bash._native.interrupt import CHUNK, interruptible
@@ -16,7 +16,6 @@ from par.tools.bash._run.clean import escape_name
 
 __all__ = [
     "allow_writing",
-    "asked_name",
     "holds_history",
     "kept_shut",
     "pieces",
@@ -123,13 +122,6 @@ def protected(room: Room, name: str) -> bool:
 def holds_history(name: str) -> bool:
     """Tell whether ``name`` is, or is in, a folder that holds the history of a repository."""
     return any(folded(part) in _HISTORY for part in name.split("/"))
-
-
-def asked_name(name: str) -> bool:
-    """Tell whether a person decides each time on what is written under ``name``."""
-    parts = [folded(part) for part in name.split("/")]
-    wanted = [asked.split("/") for asked in ASKED]
-    return any(parts[at : at + len(want)] == want for want in wanted for at in range(len(parts)))
 
 
 def kept_shut(room: Room, name: str, within: str) -> str | None:

@@ -15,7 +15,7 @@ from par.tools.bash._commands.git_writing import GitAdd, GitRestore
 from par.tools.bash._commands.leaves import Leaf
 from par.tools.bash._commands.looking import Checksum, Diff, FileType, HexDump, JsonQuery
 from par.tools.bash._commands.pipeline import Pipeline
-from par.tools.bash._commands.protected import ASKED, folded
+from par.tools.bash._commands.protected import asked_name
 from par.tools.bash._commands.reading import Grep, Head, ReadFile, Tail, WordCount
 from par.tools.bash._commands.running import RunPython
 from par.tools.bash._commands.table import Command, command_to_json, rebuilt, stages_of
@@ -149,19 +149,10 @@ def _asked(rules: Rules, command: Command) -> Decision:
         return Ask(reason=f"{command.op} has {risk} risk.", risk=risk, summary=summary)
     if rules.approve_at is not None:
         for path in _written(command):
-            asked = _asked_name(path)
+            asked = asked_name(path)
             if asked is not None:
                 return Ask(reason=f"{asked} is run or obeyed by programs later.", risk="high", summary=summary)
     return Allow()
-
-
-def _asked_name(path: str) -> str | None:
-    parts = [folded(part) for part in path.split("/") if part not in {"", "."}]
-    for name in ASKED:
-        wanted = name.split("/")
-        if any(parts[at : at + len(wanted)] == wanted for at in range(len(parts))):
-            return name
-    return None
 
 
 def _content_paths(leaf: Leaf) -> tuple[str, ...]:
