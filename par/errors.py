@@ -11,6 +11,7 @@
     │   ├── ImpossibleOrder               the middleware list breaks a declared order
     │   ├── ToolDefinitionError           a function cannot be made into a tool
     │   ├── MissingDeps                   a tool needs deps and the run was given none
+    │   ├── ApprovalRefused               a decision came too late, twice, or from the wrong person
     │   └── WorkspaceNotFound             the folder is absent, or not a folder
     ├── ModelError                        a model call failed
     │   ├── TransientModelError           the same call may succeed later
@@ -37,9 +38,20 @@
     ├── RunIncomplete                     .output was read of a run that has none
     ├── IllegalTransition                 the state machine has no such move
     ├── DecodeError                       JSON that is none of par's values
+    ├── SessionError                      a durable session
+    │   ├── NoSuchSession
+    │   ├── NothingToResume               its last turn has ended
+    │   ├── SessionBusy                   another process works at it: try again later
+    │   ├── SessionUnfinished             resume or cancel its turn first
+    │   ├── DefinitionChanged             another agent began the turn
+    │   ├── ReplayMismatch                the recorded steps are not the agent's
+    │   ├── TooManyAttempts               given up after so many crashes
+    │   ├── TurnFailed                    the turn that was asked for failed earlier
+    │   └── UnknownEffect                 on_unknown="fail": an effect is in doubt
     └── StoreError                        the audit store
         ├── NotAnAuditFile                the file is something else
         ├── NewerSchema                   written by a newer par
+        ├── LeaseLost                     another process owns the session now
         ├── StoreUnavailable              cannot be opened, read or written now
         ├── WrongKey                      the events are kept with another key
         └── ChainBroken                   a record was changed, removed, added or moved
@@ -61,7 +73,28 @@ from par._errors.model import (
 from par._errors.reply import EmptyReply, InvalidOutput, InvalidReply, ReplyTruncated, UnexpectedToolUse
 from par._errors.root import ParError
 from par._errors.run import BudgetExhausted, DecodeError, IllegalTransition, RunIncomplete
-from par._errors.store import ChainBroken, NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable, WrongKey
+from par._errors.session import (
+    ApprovalRefused,
+    DefinitionChanged,
+    NoSuchSession,
+    NothingToResume,
+    ReplayMismatch,
+    SessionBusy,
+    SessionError,
+    SessionUnfinished,
+    TooManyAttempts,
+    TurnFailed,
+    UnknownEffect,
+)
+from par._errors.store import (
+    ChainBroken,
+    LeaseLost,
+    NewerSchema,
+    NotAnAuditFile,
+    StoreError,
+    StoreUnavailable,
+    WrongKey,
+)
 from par._errors.tool import CommandRefused, InvalidArguments, PermissionDenied, ToolError, ToolFailed
 from par._errors.usage import (
     DuplicateTool,
@@ -76,6 +109,7 @@ from par._errors.usage import (
 )
 
 __all__ = [
+    "ApprovalRefused",
     "AuthenticationFailed",
     "BudgetExhausted",
     "ChainBroken",
@@ -83,6 +117,7 @@ __all__ = [
     "ConnectionFailed",
     "ContextTooLong",
     "DecodeError",
+    "DefinitionChanged",
     "DuplicateTool",
     "EmptyReply",
     "IllegalTransition",
@@ -90,28 +125,38 @@ __all__ = [
     "InvalidArguments",
     "InvalidOutput",
     "InvalidReply",
+    "LeaseLost",
     "MissingDeps",
     "MissingExtra",
     "MissingKey",
     "ModelError",
     "ModelTimedOut",
     "NewerSchema",
+    "NoSuchSession",
     "NotAnAuditFile",
+    "NothingToResume",
     "Overloaded",
     "ParError",
     "PermissionDenied",
     "RateLimited",
+    "ReplayMismatch",
     "ReplyTruncated",
     "RequestRejected",
     "RunIncomplete",
+    "SessionBusy",
+    "SessionError",
+    "SessionUnfinished",
     "StoreError",
     "StoreUnavailable",
     "StreamInterrupted",
+    "TooManyAttempts",
     "ToolDefinitionError",
     "ToolError",
     "ToolFailed",
     "TransientModelError",
+    "TurnFailed",
     "UnexpectedToolUse",
+    "UnknownEffect",
     "UnknownModel",
     "UnreadableReply",
     "UsageError",

@@ -19,12 +19,15 @@ from par.states import TaskState
 from par.usage import Usage
 
 __all__ = [
+    "ApprovalDecided",
+    "ApprovalRequested",
     "BashCompleted",
     "BashInvoked",
     "Envelope",
     "ErrorInfo",
     "Event",
     "FinishReason",
+    "MessagesReceived",
     "ModelAttempted",
     "ModelCallEnded",
     "ModelCallStarted",
@@ -38,6 +41,7 @@ __all__ = [
     "ReplyRepaired",
     "Retried",
     "RunEnded",
+    "RunResumed",
     "RunStarted",
     "StopReason",
     "ToolCallEnded",
@@ -208,6 +212,65 @@ class OutputSanitized:
 
 
 @attrs.frozen(kw_only=True)
+class RunResumed:
+    """A run goes on with a turn that another began; it stands in the place of ``RunStarted``."""
+
+    agent: str
+    model: str
+    turn: int
+    """The number of the turn in its session."""
+    turn_id: str
+    """The id of the run that began it."""
+    attempt: int
+    """How many processes have worked at the turn, this one included."""
+    steps: int
+    """How many steps are recorded and will not be made again."""
+    migrated: bool = False
+    """Whether the agent is defined otherwise than the one that began the turn."""
+
+
+@attrs.frozen(kw_only=True)
+class MessagesReceived:
+    """Messages were sent to the running session, and this model call is the first to see them."""
+
+    call_id: str
+    messages: tuple[Message, ...]
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalRequested:
+    """A tool call waits for a person; the run will be suspended."""
+
+    approval: str
+    """The id of the approval."""
+    call_id: str
+    tool: str
+    arguments: JsonObject
+    prompt: str
+    key: str
+    """What the decision is bound to."""
+    roles: tuple[str, ...] = ()
+    risk: str | None = None
+    expires_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ApprovalDecided:
+    """Somebody, or the clock, has decided about a tool call that waited."""
+
+    approval: str
+    call_id: str
+    tool: str
+    decision: Literal["approved", "rejected", "modified", "escalated", "expired", "withdrawn"]
+    by: str = ""
+    note: str = ""
+    arguments: JsonObject | None = None
+    """The arguments that take the place of the call's, if it was ``modified``."""
+    roles: tuple[str, ...] = ()
+    """Who may decide from now on, if it was ``escalated``."""
+
+
+@attrs.frozen(kw_only=True)
 class BashInvoked:
     """The bash tool is about to run a command; it is recorded before the process exists."""
 
@@ -290,6 +353,10 @@ Event: TypeAlias = (
     | ReplyContinued
     | PiiMasked
     | OutputSanitized
+    | RunResumed
+    | MessagesReceived
+    | ApprovalRequested
+    | ApprovalDecided
     | BashInvoked
     | BashCompleted
     | RecordsRedacted

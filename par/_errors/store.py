@@ -2,7 +2,7 @@
 
 from par._errors.root import ParError
 
-__all__ = ["ChainBroken", "NewerSchema", "NotAnAuditFile", "StoreError", "StoreUnavailable", "WrongKey"]
+__all__ = ["ChainBroken", "LeaseLost", "NewerSchema", "NotAnAuditFile", "StoreError", "StoreUnavailable", "WrongKey"]
 
 
 class StoreError(ParError):
@@ -56,3 +56,11 @@ class WrongKey(StoreError):
         self.scope = scope
         self.problem = problem
         super().__init__(f"the events of the scope {scope!r} are kept with a key: {problem}")
+
+
+class LeaseLost(StoreError):
+    """Another process owns the session now; nothing of what this one wanted to write was written."""
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(f"the session {session!r} belongs to another process now: this one's turn is over")
