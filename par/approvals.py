@@ -19,6 +19,7 @@ __all__ = [
     "ApprovalRequest",
     "Approved",
     "Approver",
+    "Grant",
     "Rejected",
     "Risk",
     "ask",
@@ -101,6 +102,15 @@ class Rejected:
     by: str = attrs.field(default="", validator=_text)
     """Who rejected; empty where nobody did and the answer is missing."""
     reason: str = attrs.field(default="", validator=_text)
+
+
+@attrs.frozen(kw_only=True)
+class Grant:
+    """What was decided about one call, ahead of it, and what that decision is bound to."""
+
+    key: str = attrs.field(validator=_filled)
+    """The ``ApprovalRequest.key`` of the call: a call with another key has no decision."""
+    decision: Approved | Rejected = attrs.field(validator=validators.instance_of((Approved, Rejected)))
 
 
 Approver: TypeAlias = Callable[[ApprovalRequest], Awaitable[Approved | Rejected]]
