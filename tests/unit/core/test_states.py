@@ -6,6 +6,7 @@ import pytest
 
 from par import TaskState
 from par.errors import IllegalTransition
+from par.sessions import STATUS_OF
 from par.states import MOVES, is_terminal, transition
 
 LEGAL = {
@@ -75,3 +76,46 @@ def test_the_final_states_are_the_three_that_say_so():
 def test_the_table_cannot_be_changed():
     with pytest.raises(TypeError):
         MOVES[TaskState.COMPLETED] = frozenset({TaskState.RUNNING})
+
+
+def test_every_one_of_the_64_pairs_is_legal_or_refused_and_none_is_both():
+    answers = {}
+    for current, target in PAIRS:
+        try:
+            answers[current.value, target.value] = transition(current, target) is target
+        except IllegalTransition:
+            answers[current.value, target.value] = False
+
+    assert len(answers) == 64
+    assert {pair for pair, legal in answers.items() if legal} == LEGAL
+
+
+def test_each_state_has_one_coarse_status():
+    assert {state.value: STATUS_OF[state] for state in TaskState} == {
+        "pending": "running",
+        "scheduled": "running",
+        "running": "running",
+        "waiting_input": "running",
+        "suspended": "running",
+        "completed": "completed",
+        "failed": "failed",
+        "cancelled": "failed",
+    }
+
+
+def test_the_coarse_status_is_final_where_the_state_is_and_only_there():
+    assert {state for state in TaskState if STATUS_OF[state] != "running"} == {
+        state for state in TaskState if is_terminal(state)
+    }
+
+
+def test_the_coarse_status_never_goes_back():
+    order = ("running", "completed", "failed")
+    backwards = [
+        (current, target)
+        for current, targets in MOVES.items()
+        for target in targets
+        if order.index(STATUS_OF[target]) < order.index(STATUS_OF[current])
+    ]
+
+    assert backwards == []
