@@ -38,6 +38,10 @@
     ├── RunIncomplete                     .output was read of a run that has none
     ├── IllegalTransition                 the state machine has no such move
     ├── DecodeError                       JSON that is none of par's values
+    ├── DeliveryFailed                    an event did not reach its receiver: the bus tries again
+    │   └── DeliveryRefused               trying again is of no use: it becomes a dead letter at once
+    ├── InvalidSignature                  a webhook does not come from a holder of the secret
+    │   └── SignatureExpired              it does, but long ago
     ├── SessionError                      a durable session
     │   ├── NoSuchSession
     │   ├── NothingToResume               its last turn has ended
@@ -57,6 +61,7 @@
         └── ChainBroken                   a record was changed, removed, added or moved
 """
 
+from par._errors.delivery import DeliveryFailed, DeliveryRefused, InvalidSignature, SignatureExpired
 from par._errors.model import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -118,6 +123,8 @@ __all__ = [
     "ContextTooLong",
     "DecodeError",
     "DefinitionChanged",
+    "DeliveryFailed",
+    "DeliveryRefused",
     "DuplicateTool",
     "EmptyReply",
     "IllegalTransition",
@@ -125,6 +132,7 @@ __all__ = [
     "InvalidArguments",
     "InvalidOutput",
     "InvalidReply",
+    "InvalidSignature",
     "LeaseLost",
     "MissingDeps",
     "MissingExtra",
@@ -146,6 +154,7 @@ __all__ = [
     "SessionBusy",
     "SessionError",
     "SessionUnfinished",
+    "SignatureExpired",
     "StoreError",
     "StoreUnavailable",
     "StreamInterrupted",

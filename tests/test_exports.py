@@ -33,6 +33,7 @@ DOORS = [
     "par.tools.text",
     "par.tools.web",
     "par.usage",
+    "par.webhooks",
 ]
 
 

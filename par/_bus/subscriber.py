@@ -13,6 +13,7 @@ import attrs
 from par._bus.delivery import Call, Delivery
 from par._bus.letters import DeadLetter, Reason
 from par._bus.options import DeliveryPolicy
+from par.errors import DeliveryFailed, DeliveryRefused
 from par.events import Envelope, ErrorInfo, Event
 
 __all__ = ["Failure", "Outcome", "Replaying", "Subscriber"]
@@ -28,6 +29,10 @@ class Failure:
 
     reason: Reason
     error: ErrorInfo | None
+    final: bool = False
+    """Whether the handler says that trying again is of no use."""
+    after_s: float = 0.0
+    """How long the handler asks to wait before the next attempt."""
 
 
 _STRAY = Failure("failed", ErrorInfo(type="Cancelled", message="the handler was cancelled by itself"))
@@ -227,10 +232,10 @@ class Subscriber:
     async def _deliver(self, parcel: _Parcel) -> None:
         while parcel.tried == 0 or parcel.failure is not None:
             if parcel.failure is not None:
-                if parcel.tried > self._policy.retries:
+                if parcel.failure.final or parcel.tried > self._policy.retries:
                     await self._give_up(parcel, parcel.failure)
                     return
-                await anyio.sleep(self._policy.pause_s(parcel.tried, self._rng))
+                await anyio.sleep(self._pause_s(parcel.tried, parcel.failure.after_s))
             parcel.tried += 1
             parcel.failure = _STRAY  # stays where the task ends inside the handler though nobody has cancelled it
             parcel.failure = await self._attempt(parcel)
@@ -238,6 +243,9 @@ class Subscriber:
             parcel.outcome = "delivered"
             self.delivered += 1
         await self._note(parcel, None)
+
+    def _pause_s(self, failures: int, asked_s: float) -> float:
+        return max(self._policy.pause_s(failures, self._rng), min(asked_s, self._policy.max_delay_s))
 
     async def _attempt(self, parcel: _Parcel) -> Failure | None:
         envelope, attempt = parcel.envelope, parcel.before + parcel.tried
@@ -249,7 +257,8 @@ class Subscriber:
                     "the subscriber %r failed at event %d of session %r (attempt %d)",
                     self.name, envelope.seq, envelope.session, attempt, exc_info=error,
                 )  # fmt: skip
-                return Failure("failed", ErrorInfo.of(error))
+                after_s = (error.retry_after_s or 0.0) if isinstance(error, DeliveryFailed) else 0.0
+                return Failure("failed", ErrorInfo.of(error), isinstance(error, DeliveryRefused), after_s)
             return None
         _log.warning(
             "the subscriber %r took longer than %g s for event %d of session %r (attempt %d)",

@@ -46,13 +46,19 @@ def default_tls() -> ssl.SSLContext:
 
 @asynccontextmanager
 async def answered(
-    target: Target, address: Address, *, tls: ssl.SSLContext | None, headers: Mapping[str, str], connect_s: float
+    target: Target,
+    address: Address,
+    *,
+    tls: ssl.SSLContext | None,
+    headers: Mapping[str, str],
+    connect_s: float,
+    posted: bytes | None = None,
 ) -> AsyncGenerator[Answer, None]:
     """Ask one address for ``target`` and give the answer for the time of the block.
 
     The URL of the request has the address in the place of the host, so there is no name left that could be looked up
     again. The server still sees the name: in the ``Host`` header, and in the TLS handshake, whose certificate is
-    checked against it. No proxy is used. ``tls`` is needed for https alone.
+    checked against it. No proxy is used. ``tls`` is needed for https alone. With ``posted`` it is a POST of these bytes.
 
     Raises:
         Unreachable: if the connection fails.
@@ -61,15 +67,17 @@ async def answered(
     extensions: dict[str, object] = {"timeout": {"connect": connect_s}}
     if target.host.address is None:
         extensions["sni_hostname"] = target.host.name
+    length = {} if posted is None else {"Content-Length": str(len(posted))}
     request = httpcore2.Request(
-        "GET",
+        "GET" if posted is None else "POST",
         httpcore2.URL(
             scheme=target.scheme.encode(), host=str(address).encode(), port=target.port, target=target.path.encode()
         ),
         headers=[
             (name.encode("ascii"), value.encode("ascii"))
-            for name, value in {"Host": target.authority, **headers, "Connection": "close"}.items()
+            for name, value in {"Host": target.authority, **headers, **length, "Connection": "close"}.items()
         ],
+        content=posted,
         extensions=extensions,
     )
     pool = httpcore2.AsyncConnectionPool(ssl_context=tls, max_connections=1, http2=False, retries=0)
