@@ -29,7 +29,7 @@ from par._pipeline.middleware import Middleware
 from par._pipeline.naming import name_of
 from par._pipeline.onion import check_order, compose, model_layers, run_layers, tool_layers
 from par._tool.tool import AgentTool
-from par.calls import RunResult, Settings, ToolCall, ToolPort
+from par.calls import ProbedTool, RunResult, Settings, ToolCall, ToolPort
 from par.errors import DuplicateTool, UnknownModel, UsageError
 from par.messages import Message, Prompt, as_messages
 from par.outcomes import Failed, ToolOutcome
@@ -157,6 +157,7 @@ class Agent(Generic[D, O]):
             max_steps=max_steps,
             max_parallel_tools=max_parallel_tools,
             max_continuations=max_continuations,
+            layers=tuple([name_of(member) for member in self._chain]),
             run_handler=compose(run_layers(self._chain), react),
             model_handler=compose(model_layers(self._chain), attempt_model),
             tool_handler=compose(tool_layers(self._chain), _invoke_tool),
@@ -343,7 +344,14 @@ async def _close(host: Host) -> None:
 
 async def _invoke_tool(call: ToolCall) -> ToolOutcome:
     if call.malformed is None:
-        return await call.tool.invoke(call)
+        tool = call.tool
+        if tool.spec.on_unknown != "retry":
+            if call.ctx.in_doubt and isinstance(tool, ProbedTool):
+                found = await tool.find_effect(call)
+                if found is not None:
+                    return found
+            await Run.of(call.ctx).steps.claim(call.ctx.idempotency_key)
+        return await tool.invoke(call)
     return Failed(
         kind="invalid_arguments",
         message=f"{call.name} was not called. The arguments are not a JSON object: {call.malformed[:80]!r}. "

@@ -9,7 +9,9 @@ import anyio.from_thread
 from typing_extensions import TypeVar
 
 from par._clock import Clock
+from par.approvals import Approved, Grant
 from par.events import Event, ToolProgress
+from par.usage import Usage
 
 __all__ = ["EventEmit", "RunContext", "RunPort"]
 
@@ -33,6 +35,10 @@ class RunPort(Protocol):
     @property
     def step(self) -> int: ...
     @property
+    def usage(self) -> Usage: ...
+    @property
+    def can_suspend(self) -> bool: ...
+    @property
     def clock(self) -> Clock: ...
     async def emit(self, event: Event) -> None: ...
 
@@ -43,6 +49,8 @@ class _NoRun:
 
     run_id = root_run_id = session_id = agent_name = "detached"
     step = 0
+    usage = Usage()
+    can_suspend = False
     clock = Clock()
 
     async def emit(self, event: Event) -> None:
@@ -59,7 +67,7 @@ class RunContext(Generic[D_co]):
     ``deps`` is what the caller passed to ``run``. One context belongs to one call; do not keep it.
     """
 
-    __slots__ = ("_deadline", "_emit", "call_id", "deps", "idempotency_key", "port", "tool")
+    __slots__ = ("_deadline", "_emit", "call_id", "deps", "grant", "idempotency_key", "in_doubt", "port", "tool")
 
     deps: D_co
 
@@ -73,6 +81,7 @@ class RunContext(Generic[D_co]):
         idempotency_key: str = "",
         emit: EventEmit | None = None,
         deadline: float | None = None,
+        grant: Grant | None = None,
     ) -> None:
         self.deps = deps
         self.port = port
@@ -81,7 +90,12 @@ class RunContext(Generic[D_co]):
         self.tool = tool
         """The tool's name; empty outside a tool call."""
         self.idempotency_key = idempotency_key
-        """The same for every attempt at this call, and different for every other: hand it to what you call."""
+        """The same for every attempt at this call, also in another process after a crash, and different for every other:
+        hand it to what you call."""
+        self.grant = grant
+        """What was decided about this very call ahead of it, if it has waited for that; see ``par.approvals``."""
+        self.in_doubt = False
+        """Whether this very call was being made, after every check, when its process died."""
         self._emit = emit
         self._deadline = deadline
 
@@ -114,6 +128,22 @@ class RunContext(Generic[D_co]):
     def step(self) -> int:
         """The number of model calls that the run has started."""
         return self.port.step
+
+    @property
+    def usage(self) -> Usage:
+        """What the model calls of the turn have cost so far, those of processes that died over it with them."""
+        return self.port.usage
+
+    @property
+    def can_suspend(self) -> bool:
+        """Whether the session is durable, so that a call may wait for a person while nothing runs."""
+        return self.port.can_suspend
+
+    @property
+    def approval(self) -> Approved | None:
+        """The approval that this call has waited for; ``None`` if it has not waited."""
+        decision = None if self.grant is None else self.grant.decision
+        return decision if isinstance(decision, Approved) else None
 
     @property
     def remaining_s(self) -> float:
@@ -160,7 +190,7 @@ class RunContext(Generic[D_co]):
         return self._changed(self._emit, anyio.current_effective_deadline())
 
     def _changed(self, emit: EventEmit | None, deadline: float | None) -> "RunContext[D_co]":
-        return RunContext(
+        changed = RunContext(
             self.deps,
             self.port,
             call_id=self.call_id,
@@ -168,7 +198,10 @@ class RunContext(Generic[D_co]):
             idempotency_key=self.idempotency_key,
             emit=emit,
             deadline=deadline,
+            grant=self.grant,
         )
+        changed.in_doubt = self.in_doubt
+        return changed
 
     def with_deps_of(self, kind: type[D2]) -> "RunContext[D2]":
         """Return this context typed to the deps that it really has, for layers, which see ``object``.

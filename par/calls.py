@@ -1,7 +1,7 @@
 """The three kinds of call: run, model, tool. A layer receives one and hands one on."""
 
-from collections.abc import Callable, Mapping
-from typing import Generic, Literal, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Generic, Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 from attrs import validators
@@ -21,7 +21,10 @@ __all__ = [
     "ModelCall",
     "ModelReply",
     "NoOutput",
+    "OnUnknown",
     "OutputSpec",
+    "ProbedTool",
+    "Receive",
     "RunCall",
     "RunResult",
     "Settings",
@@ -29,6 +32,7 @@ __all__ = [
     "ToolChoice",
     "ToolPort",
     "ToolSpec",
+    "accept",
     "checked_reply",
 ]
 
@@ -37,6 +41,7 @@ R = TypeVar("R", default=object)
 O_co = TypeVar("O_co", covariant=True, default=str)
 
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
+OnUnknown: TypeAlias = Literal["retry", "probe", "surface", "fail"]
 ToolChoice: TypeAlias = Literal["auto", "none", "required"]
 
 LOCAL: dict[str, bool] = {"local": True}
@@ -84,6 +89,12 @@ class ToolSpec:
     timeout_s: float | None = None
     abandons: bool = False
     """Whether an interrupted call may go on in a thread that nobody waits for."""
+    on_unknown: OnUnknown = attrs.field(default=attrs.Factory(lambda self: _usual(self.effect), takes_self=True))
+    """What a resumed session does about a call that was at work when its process died."""
+
+
+def _usual(effect: Effect) -> OnUnknown:
+    return "surface" if effect == "once" else "retry"
 
 
 def _unparsed(text: str) -> object:
@@ -106,13 +117,26 @@ def _detached() -> RunContext[object]:
     return RunContext.detached()
 
 
+Receive: TypeAlias = Callable[[tuple[Message, ...]], Awaitable[tuple[Message, ...]]]
+"""Takes messages that reach a running run, and returns what the conversation shall have of them."""
+
+
+async def accept(messages: tuple[Message, ...], /) -> tuple[Message, ...]:  # noqa: ASYNC124 # a Receive is async
+    """Return the messages as they are; does not checkpoint."""
+    return messages
+
+
 @attrs.frozen(kw_only=True)
 class RunCall:
-    """One turn of a conversation: what is new, and what was said before."""
+    """One turn of a conversation: what is new, and what was said before.
+
+    Messages that are sent to the run while it goes on pass ``receive``, as deltas pass ``emit``.
+    """
 
     input: tuple[Message, ...]
     history: tuple[Message, ...] = ()
     emit: Emit = attrs.field(default=discard, eq=False, repr=False, metadata=LOCAL)
+    receive: Receive = attrs.field(default=accept, eq=False, repr=False, metadata=LOCAL)
     ctx: RunContext[object] = attrs.field(factory=_detached, eq=False, repr=False, metadata=LOCAL)
 
 
@@ -172,6 +196,15 @@ class ToolPort(Protocol):
     def relaxed(self, arguments: JsonObject, /) -> JsonObject: ...
     def result_problem(self, value: object, /) -> str | None: ...
     async def invoke(self, call: "ToolCall[Mapping[str, object], object]", /) -> ToolOutcome[object]: ...
+
+
+@runtime_checkable
+class ProbedTool(Protocol):
+    """A tool that can find out whether a call had its effect; its ``on_unknown`` is ``"probe"``."""
+
+    async def find_effect(self, call: "ToolCall[Mapping[str, object], object]", /) -> ToolOutcome[object] | None:
+        """Return the call's outcome if it had its effect, ``None`` if it had not."""
+        ...
 
 
 class _NoTool:

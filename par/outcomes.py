@@ -90,11 +90,26 @@ class Handoff:
 
 @attrs.frozen(kw_only=True)
 class NeedsApproval:
-    """A person must decide first; the run ends with ``suspended``."""
+    """A person must decide first; the run ends with ``suspended``.
+
+    In a durable session the decision is kept, and once it is made the call is made again with ``ctx.approval``. A tool
+    that asks by itself returns this where ``ctx.approval`` is ``None``, and goes on where it is not.
+    """
 
     prompt: str
     roles: tuple[str, ...] = ()
+    """Who may decide; empty for anybody."""
     details: JsonObject = attrs.Factory(dict[str, Json])
+    """More facts for the one who decides. What stands under ``"bind"`` is part of what the decision is bound to."""
+    key: str = ""
+    """What the decision is bound to; empty: to the tool, its arguments and ``details["bind"]``."""
+    arguments: JsonObject | None = None
+    """The arguments that the decision is about; ``None``: those of the call."""
+    risk: str | None = None
+    expires_s: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.gt(0)))
+    """Seconds after which the call counts as rejected if nobody has decided; ``None``: never."""
+    approval_id: str = ""
+    """What ``rt.approve`` and its like are given; empty where the session is not durable."""
 
 
 ToolOutcome: TypeAlias = Done[R_co] | Failed | TimedOut | Cancelled | Unknown | Handoff | NeedsApproval

@@ -5,14 +5,20 @@ from typing import cast, final
 from par._context import RunContext
 from par._engine.render import outcome_kind, outcome_text
 from par._engine.run import Run
-from par._engine.steps import Step
+from par._engine.steps import Asked, Decision, Step
+from par.approvals import Grant, Rejected
 from par.calls import ToolCall, no_tool
-from par.errors import ParError, StoreError
+from par.errors import ParError, PermissionDenied, StoreError, UnknownEffect
 from par.events import ToolCallEnded, ToolCallStarted
 from par.messages import ToolResult, ToolResults, ToolUse
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, ToolOutcome, Unknown
 
 __all__ = ["run_tools"]
+
+_DOUBT = (
+    "The process died during this call. It may or may not have had its effect: verify that before repeating it, "
+    "and tell the user if it cannot be verified."
+)
 
 _OUTCOMES = (Done, Failed, TimedOut, Cancelled, Unknown, Handoff, NeedsApproval)
 
@@ -20,17 +26,34 @@ _OUTCOMES = (Done, Failed, TimedOut, Cancelled, Unknown, Handoff, NeedsApproval)
 async def run_tools(run: Run, uses: tuple[ToolUse, ...]) -> list[ToolOutcome]:
     """Run the tools that a reply asks for and add their results to the transcript, in call order.
 
-    When this is cancelled, or a layer breaks, every call without an outcome gets one before the exception
-    goes on: the transcript is always one that a provider accepts.
+    Calls that wait for a person are made again once that person has decided. When this is cancelled, or a layer
+    breaks, every call without an outcome gets one before the exception goes on: the transcript is always one that a
+    provider accepts.
     """
     calls = [_Call(run, use) for use in uses]
     try:
-        outcomes = await run.steps.steps([call.step for call in calls], limit=run.plan.max_parallel_tools)
-        for call, outcome in zip(calls, outcomes, strict=True):
-            call.outcome = outcome
-        return outcomes
+        await _run_all(run, calls)
+        while waiting := {place: call for place, call in enumerate(calls) if isinstance(call.outcome, NeedsApproval)}:
+            answers = await run.steps.wait([call.asked() for call in waiting.values()])
+            decisions = [answer for answer in answers if isinstance(answer, Decision)]
+            if len(decisions) < len(waiting):
+                for call, answer in zip(waiting.values(), answers, strict=True):
+                    if isinstance(answer, NeedsApproval):
+                        call.outcome = answer  # with the id under which it is decided
+                break
+            again = [_Call(run, calls[place].use, answer) for place, answer in zip(waiting, decisions, strict=True)]
+            for place, call in zip(waiting, again, strict=True):
+                calls[place] = call
+            await _run_all(run, again)
+        return [call.outcome for call in calls if call.outcome is not None]
     finally:
         run.transcript.append(ToolResults(tuple([call.result() for call in calls])))
+
+
+async def _run_all(run: Run, calls: list["_Call"]) -> None:
+    outcomes = await run.steps.steps([call.step for call in calls], limit=run.plan.max_parallel_tools)
+    for call, outcome in zip(calls, outcomes, strict=True):
+        call.outcome = outcome
 
 
 def _checked(outcome: object) -> ToolOutcome:
@@ -43,19 +66,23 @@ def _checked(outcome: object) -> ToolOutcome:
 class _Call:
     """One tool call on its way to an outcome."""
 
-    __slots__ = ("call", "outcome", "run", "started_s", "step", "told")
+    __slots__ = ("call", "decision", "outcome", "run", "started_s", "step", "told", "use")
 
-    def __init__(self, run: Run, use: ToolUse) -> None:
+    def __init__(self, run: Run, use: ToolUse, decision: Decision | None = None) -> None:
         ordinal = run.next_ordinal()
-        key = f"{run.run_id}:{ordinal}"
+        key = run.key_of(ordinal)
         self.run = run
+        self.use = use
+        self.decision = decision
+        grant = None if decision is None else Grant(key=decision.key, decision=decision.answer)
+        changed = None if decision is None else decision.arguments
         self.call = ToolCall(
             id=use.id,
             name=use.name,
-            arguments=use.arguments,
+            arguments=use.arguments if changed is None else changed,
             malformed=use.malformed,
             tool=run.plan.tools.get(use.name) or no_tool(use.name, tuple(run.plan.tools)),
-            ctx=RunContext(run.deps, run, call_id=use.id, tool=use.name, idempotency_key=key),
+            ctx=RunContext(run.deps, run, call_id=use.id, tool=use.name, idempotency_key=key, grant=grant),
         )
         self.step = Step(
             ordinal=ordinal,
@@ -64,10 +91,28 @@ class _Call:
             name=use.name,
             effect=self.call.tool.spec.effect,
             body=self.perform,
+            flush=run.flush if run.listening else None,
+            doubtful=self.settle_doubt,
         )
         self.outcome: ToolOutcome | None = None
         self.started_s: float | None = None
         self.told = False
+
+    def asked(self) -> Asked:
+        """Return what this call waits for.
+
+        Raises:
+            TypeError: if it does not wait.
+        """
+        if not isinstance(self.outcome, NeedsApproval):
+            raise TypeError("this call waits for nobody")
+        return Asked(
+            ordinal=self.step.ordinal,
+            call_id=self.call.id,
+            tool=self.call.name,
+            arguments=self.call.arguments,
+            need=self.outcome,
+        )
 
     async def perform(self) -> ToolOutcome:
         """Pass the call through the onion, with an event before it and one after it."""
@@ -80,10 +125,33 @@ class _Call:
         self.outcome = await self._outcome()
         if run.listening:
             self._tell(self.outcome)
-            await run.flush()
+        return self.outcome
+
+    def settle_doubt(self) -> ToolOutcome | None:
+        """Say what came of this call, which was at work when its process died; ``None``: it is to be made, or looked for.
+
+        Raises:
+            UnknownEffect: if the tool says that the turn shall fail then.
+        """
+        run, call = self.run, self.call
+        on_unknown = call.tool.spec.on_unknown
+        if on_unknown == "fail":
+            raise UnknownEffect(run.session_id, tool=call.name, key=self.step.key)
+        if on_unknown != "surface":
+            call.ctx.in_doubt = True
+            return None
+        self.outcome = Unknown(reason=_DOUBT)
+        if run.listening:
+            self._tell(self.outcome)
         return self.outcome
 
     async def _outcome(self) -> ToolOutcome:
+        answer = None if self.decision is None else self.decision.answer
+        if isinstance(answer, Rejected):
+            denied = PermissionDenied(
+                self.call.name, f"it was not approved ({answer.reason or 'no reason was given'}).", by=answer.by
+            )
+            return Failed(kind="refused", message=str(denied), error_type=type(denied).__name__, error=denied)
         try:
             outcome = await self.run.plan.tool_handler(self.call)
         except StoreError:

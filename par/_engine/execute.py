@@ -7,7 +7,7 @@ import anyio
 from par._engine.closing import CANCELLED_OUTSIDE, record_end
 from par._engine.run import Run
 from par.calls import RunCall, RunResult
-from par.states import TaskState
+from par.events import StopReason
 
 __all__ = ["execute"]
 
@@ -16,13 +16,13 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
     """Run ``call`` through the onion. When this returns or raises, nothing of the run is alive.
 
     A cancellation from outside goes through untouched. A deadline, ``run.cancel`` and the closing of the
-    runtime end the run with ``stop_reason="cancelled"``.
+    runtime end the run with ``stop_reason="cancelled"``; a run of a durable session that was only parked is
+    ``suspended``.
 
     Raises:
         Exception: what the run failed with.
     """
-    run.move(TaskState.SCHEDULED)
-    run.move(TaskState.RUNNING)
+    run.enter()
     if timeout_s is not None:
         run.scope.deadline = anyio.current_time() + timeout_s
     result: RunResult[object] | None = None
@@ -31,8 +31,9 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
             result = _checked(await run.plan.run_handler(call))
         if result is None:
             cause = run.cause or (None if timeout_s is None else f"the deadline of {timeout_s:g} s")
-            result = run.result("cancelled", cause=cause)
-            run.end("cancelled", cause)
+            reason: StopReason = "suspended" if run.parked else "cancelled"
+            result = run.result(reason, cause=cause)
+            run.end(reason, cause)
             await record_end(run.record_end)
         else:
             run.end(result.stop_reason, result.cause)

@@ -18,18 +18,16 @@ from par._engine.models import ModelRegistry
 from par._engine.plan import Plan
 from par._engine.run import Run
 from par._engine.session import Session
-from par._engine.steps import MemorySteps
 from par._engine.stream import RunStream, open_stream
+from par._engine.turns import Opening, OpenTurn
 from par._ids import UlidSource
 from par._store import Store
 from par.calls import RunCall, RunResult
-from par.deltas import discard
 from par.errors import UsageError
 from par.messages import Message
 
 __all__ = ["Host"]
 
-_STEPS = MemorySteps()  # holds nothing, so one serves all
 _around: ContextVar[tuple[Run, ...]] = ContextVar("par_runs_around", default=())
 """The runs of runtimes that this code is part of; set in the task of each run, and gone with it."""
 
@@ -76,16 +74,21 @@ class Host:
         earlier: tuple[Message, ...],
         timeout_s: float | None,
         parent: Run | None = None,
+        opening: Opening | None = None,
     ) -> RunResult[object]:
-        """Run one turn of a session, after those that already wait to write it."""
+        """Run one turn of a session, after those that already wait to write it.
+
+        With ``opening`` the session is a durable one, and the turn may be one that another process began: its input
+        then is what was recorded.
+        """
         _refuse_to_wait_for_itself(session)
         async with session.turn:
-            session.begin_with(earlier)
-            run = self._begin(plan, deps, session, feed=None, parent=parent)
-            call = RunCall(input=new, history=session.history, emit=discard, ctx=RunContext(deps, run))
+            turn = None if opening is None else await opening.open(session)
+            run = await self._begun(plan, deps, session, earlier, turn=turn, parent=parent)
+            call = _call(run, new)
             # in a task of its own, which task.cancel() cannot reach while it cleans up: see in_own_task
             async with anyio.create_task_group() as group:  # noqa: ASYNC112 # a task of its own is the point
-                group.start_soon(self._execute, run, call, timeout_s, name=plan.name)
+                group.start_soon(self._work, run, call, timeout_s, name=plan.name)
             return run.outcome()
 
     @asynccontextmanager
@@ -98,22 +101,50 @@ class Host:
         *,
         earlier: tuple[Message, ...],
         timeout_s: float | None,
+        opening: Opening | None = None,
     ) -> AsyncGenerator[RunStream[object]]:
         """Run one turn beside a block that watches it."""
         _refuse_to_wait_for_itself(session)
         async with session.turn:
-            session.begin_with(earlier)
             feed = Feed()
-            run = self._begin(plan, deps, session, feed=feed)
-            call = RunCall(input=new, history=session.history, emit=feed.put, ctx=RunContext(deps, run))
+            turn = None if opening is None else await opening.open(session)
+            run = await self._begun(plan, deps, session, earlier, turn=turn, feed=feed)
             watched: AbstractAsyncContextManager[RunStream[object]] = open_stream(
-                run, feed, partial(self._execute, run, call, timeout_s)
+                run, feed, partial(self._work, run, _call(run, new), timeout_s)
             )
             async with watched as stream:
                 yield stream
 
+    async def _begun(
+        self,
+        plan: Plan,
+        deps: object,
+        session: Session,
+        earlier: tuple[Message, ...],
+        *,
+        turn: OpenTurn | None,
+        feed: Feed | None = None,
+        parent: Run | None = None,
+    ) -> Run:
+        """Make the run, or give back the turn that was opened for it; does not checkpoint where all is well."""
+        try:
+            session.begin_with(earlier)
+            session.interrupted = None
+            return self._begin(plan, deps, session, feed=feed, parent=parent, turn=turn)
+        except UsageError:
+            if turn is not None:
+                await turn.give_up()  # noqa: ASYNC120 # shields itself
+            raise
+
     def _begin(
-        self, plan: Plan, deps: object, session: Session, *, feed: Feed | None, parent: Run | None = None
+        self,
+        plan: Plan,
+        deps: object,
+        session: Session,
+        *,
+        feed: Feed | None,
+        parent: Run | None,
+        turn: OpenTurn | None,
     ) -> Run:
         if self._closed is not None:
             raise UsageError(f"no run can start here: {self._closed}")
@@ -123,21 +154,37 @@ class Host:
             session,
             clock=self._clock,
             models=self._models,
-            steps=_STEPS,
             ids=self._ids,
-            store=self._place(),
+            store=self._place(turn),
             feed=feed,
             host=self,
             parent=parent,
+            turn=turn,
         )
         self._alive.add(run)  # from here on closing waits for it; whoever began it executes it
         return run
 
-    def _place(self) -> Store | None:
+    def _place(self, turn: OpenTurn | None) -> Store | None:
         """Return where the events of a run go."""
+        if turn is not None:
+            return turn.store if self._bus is None else Published(turn.store, self._bus)
         if self._store is None and self._bus is not None and self._bus.wanted:
             return Published(None, self._bus)
         return self._store
+
+    def at_work(self, session_id: str) -> Run | None:
+        """Return the run that is writing a session here."""
+        return next((run for run in self._alive if run.session_id == session_id and run.ended_with is None), None)
+
+    async def _work(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
+        turn = run.turn
+        if turn is None:
+            await self._execute(run, call, timeout_s)
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(turn.keep, run)
+            await self._execute(run, call, timeout_s)
+            group.cancel_scope.cancel()
 
     async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
         """Execute the run; what came of it is for whoever began it to take from it."""
@@ -166,7 +213,7 @@ class Host:
             raise UsageError("a run cannot close the runtime that it is part of")
 
     async def close(self, cause: str) -> None:
-        """Cancel every run, wait until they have ended, and close the models that were made here.
+        """Cancel every run (what can be resumed is suspended), wait until they have ended, and close the models that were made here.
 
         Raises:
             UsageError: inside one of the runs, which would wait for itself.
@@ -174,12 +221,22 @@ class Host:
         self.refuse_to_close_inside()
         self._closed = cause
         for run in list(self._alive):
-            run.cancel(cause)
+            run.park(cause)
         if self._alive:
             if self._idle is None:
                 self._idle = anyio.Event()
             await self._idle.wait()
         await self._models.aclose()
+
+
+def _call(run: Run, new: tuple[Message, ...]) -> RunCall:
+    turn = run.turn
+    return RunCall(
+        input=new if turn is None or turn.input is None else turn.input,
+        history=run.session.history,
+        emit=run.steps.publish,
+        ctx=RunContext(run.deps, run),
+    )
 
 
 def _refuse_to_wait_for_itself(session: Session) -> None:

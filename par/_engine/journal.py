@@ -1,5 +1,6 @@
 """The record of a run: each event numbered, stored and shown once, in one order."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import final
 
@@ -38,6 +39,8 @@ class _Entry:
 class Journal:
     """Takes the events of one run, stores them in order, one append at a time, and then shows them.
 
+    ``waiting`` tells whether the store has something else to write, which then goes with the next append, or alone.
+
     They are shown to those who subscribe at the bus of a ``Published`` store, and to the reader.
 
     An append that is cancelled may have been made or not: its events keep their numbers and ids and go with the
@@ -58,6 +61,7 @@ class Journal:
         "_run_id",
         "_session",
         "_store",
+        "_waiting",
     )
 
     def __init__(
@@ -70,11 +74,13 @@ class Journal:
         feed: Feed | None,
         clock: Clock,
         ids: UlidSource,
+        waiting: Callable[[], bool] | None = None,
     ) -> None:
         self._session = session
         self._run_id = run_id
         self._parent = parent
         self._store = store
+        self._waiting = waiting
         self._publish = store.publish if isinstance(store, Published) else None
         self._feed = feed
         self._clock = clock
@@ -156,7 +162,7 @@ class Journal:
             if self._broken is not None:
                 self._drop(self._broken)
                 raise self._broken
-            if self._queue:
+            if self._queue or (self._waiting is not None and self._waiting()):
                 await self._append(self._store)
 
     async def _write_singly(self) -> None:
@@ -178,7 +184,7 @@ class Journal:
             if not self._session.known_to_store:
                 await self._meet(store)
             entries = tuple(self._queue)
-            if entries:
+            if entries or self._waiting is not None:
                 await store.append([self._placed(entry) for entry in entries])
         except Exception as error:
             self._session.known_to_store = False

@@ -5,6 +5,7 @@ import attrs
 from par._engine.batch import run_tools
 from par._engine.model_step import ask_model
 from par._engine.run import Run
+from par._engine.steps import TurnBegun
 from par.calls import ModelReply, RunCall, RunResult
 from par.errors import BudgetExhausted, EmptyReply, InvalidReply, ReplyTruncated
 from par.events import ReplyContinued, RunStarted
@@ -26,9 +27,12 @@ async def react(call: RunCall) -> RunResult[object]:
     run = Run.of(call.ctx)
     plan = run.plan
     run.transcript[:] = [*call.history, *call.input]
-    if run.listening:
-        await run.emit(RunStarted(agent=plan.name, model=plan.model_name, input=call.input))
+    started = RunStarted(agent=plan.name, model=plan.model_name, input=call.input)
+    await run.steps.commit(TurnBegun(event=started, history=call.history, input=call.input))
     while run.step < plan.max_steps:
+        interrupted = await run.steps.stopped()
+        if interrupted is not None:
+            return run.result("cancelled", cause=interrupted)
         try:
             reply = await _whole_reply(run, call)
         except BudgetExhausted as error:
@@ -36,6 +40,8 @@ async def react(call: RunCall) -> RunResult[object]:
         run.transcript.append(reply.message)
         uses = reply.message.tool_uses
         if not uses:
+            if run.step < plan.max_steps and await run.steps.has_mail(run.ordinal + 1):
+                continue
             return run.result("finished", value=_answer(run, reply))
         stop = _stop(run, await run_tools(run, uses))
         if stop is not None:
@@ -63,8 +69,8 @@ async def _whole_reply(run: Run, call: RunCall) -> ModelReply:
         if len(pieces) == run.plan.max_continuations or run.step == run.plan.max_steps:
             raise ReplyTruncated(f"the answer was still cut off after {len(pieces)} continuations: raise max_tokens")
         pieces.append(reply.message.text)
-        if run.listening:
-            await run.emit(ReplyContinued(call_id=f"model-{run.step}", chunk=len(pieces)))
+        if run.listening and not run.steps.knows(run.ordinal + 1):
+            run.tell(ReplyContinued(call_id=f"model-{run.step}", chunk=len(pieces)))
         said = Assistant((Text("".join(pieces)),))
         reply = await ask_model(run, call, (said, _GO_ON))
     if not pieces:

@@ -6,7 +6,7 @@ from par._engine.steps import Step
 from par.calls import ModelCall, ModelReply, RunCall, checked_reply
 from par.deltas import Emit
 from par.events import ErrorInfo, ModelAttempted, ModelCallEnded, ModelCallStarted
-from par.messages import Message, System
+from par.messages import Message, System, ToolResults
 
 __all__ = ["ask_model", "attempt_model", "call_model"]
 
@@ -18,23 +18,39 @@ async def ask_model(run: Run, call: RunCall, extra: tuple[Message, ...] = ()) ->
     """
     run.step += 1
     ordinal = run.next_ordinal()
+    if not extra:
+        await _receive(run, call, ordinal)
     request = _request(run, call.emit, ordinal, extra)
 
     async def body() -> ModelReply:
         return await call_model(run, request)
 
     key = request.ctx.idempotency_key
-    step = Step(ordinal=ordinal, key=key, kind="model", name=request.model, effect="read", body=body)
+    step = Step(
+        ordinal=ordinal,
+        key=key,
+        kind="model",
+        name=request.model,
+        effect="read",
+        body=body,
+        flush=run.flush if run.listening else None,
+    )
     reply = await run.steps.step(step)
     run.usage = run.usage + reply.usage
     return reply
 
 
+async def _receive(run: Run, call: RunCall, ordinal: int) -> None:
+    """Add to the transcript what was sent to the session: a follow-up only where the agent has nothing else to do."""
+    idle = not (run.transcript and isinstance(run.transcript[-1], ToolResults))
+    arrived = await run.steps.inbox(ordinal, call.receive, follow_ups=idle)
+    if arrived:
+        run.transcript.extend(arrived)
+
+
 def _request(run: Run, emit: Emit, ordinal: int, extra: tuple[Message, ...]) -> ModelCall:
     plan = run.plan
-    ctx: RunContext[object] = RunContext(
-        run.deps, run, call_id=f"model-{ordinal}", idempotency_key=f"{run.run_id}:{ordinal}"
-    )
+    ctx: RunContext[object] = RunContext(run.deps, run, call_id=f"model-{ordinal}", idempotency_key=run.key_of(ordinal))
     instructions = plan.instructions if isinstance(plan.instructions, str) else _text(plan.instructions(ctx))
     head = (System(instructions),) if instructions else ()
     return ModelCall(
@@ -84,7 +100,6 @@ async def call_model(run: Run, call: ModelCall) -> ModelReply:
             usage=reply.usage,
         )
     )
-    await run.flush()
     return reply
 
 

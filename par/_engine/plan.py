@@ -29,6 +29,8 @@ class Plan:
     max_steps: int
     max_parallel_tools: int
     max_continuations: int
+    layers: tuple[str, ...]
+    """The names of the middleware, outermost first."""
     run_handler: RunHandler
     model_handler: ModelHandler
     tool_handler: ToolHandler

@@ -12,10 +12,12 @@ from par._engine.journal import Journal
 from par._engine.models import ModelRegistry
 from par._engine.plan import Plan
 from par._engine.session import Session
-from par._engine.steps import StepRunner
+from par._engine.steps import MemorySteps, StepRunner, TurnEnded
+from par._engine.turns import OpenTurn
 from par._ids import UlidSource
 from par._store import Store
 from par.calls import NoOutput, RunResult
+from par.deltas import discard
 from par.events import ErrorInfo, Event, RunEnded, StopReason
 from par.messages import Message
 from par.outcomes import Handoff, NeedsApproval
@@ -59,7 +61,6 @@ class Run:
 
     __slots__ = (
         "_journal",
-        "_ordinal",
         "cause",
         "clock",
         "deps",
@@ -67,6 +68,8 @@ class Run:
         "feed",
         "host",
         "models",
+        "ordinal",
+        "parked",
         "plan",
         "root_run_id",
         "run_id",
@@ -77,6 +80,7 @@ class Run:
         "step",
         "steps",
         "transcript",
+        "turn",
         "usage",
     )
 
@@ -88,32 +92,47 @@ class Run:
         *,
         clock: Clock,
         models: ModelRegistry,
-        steps: StepRunner,
         ids: UlidSource,
         store: Store | None,
         feed: Feed | None,
         host: RunHost,
         parent: "Run | None" = None,
+        turn: OpenTurn | None = None,
     ) -> None:
-        self._ordinal = 0
+        self.ordinal = 0
+        """The number of the last step that was drawn."""
         self.clock = clock
         self.plan = plan
         self.deps = deps
         self.session = session
         self.models = models
-        self.steps = steps
         self.host = host
         self.feed = feed
         self.run_id = ids.next()
+        self.turn = turn
         self.root_run_id: str = self.run_id if parent is None else parent.root_run_id
         self._journal = (
             None
             if store is None and feed is None
-            else Journal(session, self.run_id, parent and parent.run_id, store=store, feed=feed, clock=clock, ids=ids)
+            else Journal(
+                session,
+                self.run_id,
+                parent and parent.run_id,
+                store=store,
+                feed=feed,
+                clock=clock,
+                ids=ids,
+                waiting=None if turn is None else turn.waiting,
+            )
         )
+        emit = discard if feed is None else feed.put
+        runner: StepRunner = MemorySteps(session, self.emit, emit) if turn is None else turn.runner(self, emit)
+        self.steps = runner
         self.scope = anyio.CancelScope()
         self.cause: str | None = None
-        self.status = TaskState.PENDING
+        self.parked = False
+        """Whether it was cancelled so that it can be resumed."""
+        self.status = TaskState.PENDING if turn is None else turn.state
         self.step = 0
         self.usage = _NO_USAGE
         self.transcript: list[Message] = list(session.history)
@@ -122,6 +141,16 @@ class Run:
         """What came of it, once nothing of it is alive."""
 
     # --- what contexts see -----------------------------------------------------------------------------
+
+    @property
+    def turn_id(self) -> str:
+        """The id of the run that began the turn: this one, unless it resumes another's."""
+        return self.run_id if self.turn is None else self.turn.id_for(self.run_id)
+
+    @property
+    def can_suspend(self) -> bool:
+        """Whether the turn may be left unfinished."""
+        return self.steps.can_suspend
 
     @property
     def session_id(self) -> str:
@@ -188,8 +217,19 @@ class Run:
 
     def next_ordinal(self) -> int:
         """Return the number of the next step; drawn in list order, before anything runs concurrently."""
-        self._ordinal += 1
-        return self._ordinal
+        self.ordinal += 1
+        return self.ordinal
+
+    def key_of(self, ordinal: int) -> str:
+        """Return the idempotency key of a step."""
+        return f"{self.turn_id}:{ordinal}"
+
+    def enter(self) -> None:
+        """Go to work: by way of ``suspended`` if a process died that was at work."""
+        if self.status is TaskState.RUNNING:
+            self.move(TaskState.SUSPENDED)
+        self.move(TaskState.SCHEDULED)
+        self.move(TaskState.RUNNING)
 
     def move(self, target: TaskState) -> None:
         """Change the status by a legal move.
@@ -206,6 +246,12 @@ class Run:
         self.scope.cancel()
         if self.feed is not None:
             self.feed.hurry()
+
+    def park(self, cause: str) -> None:
+        """End the run; its turn is resumed later if it can be."""
+        if not self.scope.cancel_called:
+            self.parked = self.can_suspend
+        self.cancel(cause)
 
     def outcome(self) -> RunResult[object]:
         """Return what the ended run came to, or raise what it failed with."""
@@ -242,6 +288,16 @@ class Run:
         if self.status is not TaskState.RUNNING:
             return
         self.move(_FINAL_STATE[stop_reason])
+        info = None if error is None else ErrorInfo.of(error)
+        self.steps.ends(
+            TurnEnded(
+                stop_reason=stop_reason,
+                cause=cause,
+                error=info,
+                messages=tuple(self.transcript),
+                model_calls=self.step,
+            )
+        )
         if self._journal is None:
             return
         event = RunEnded(
@@ -251,6 +307,6 @@ class Run:
             usage=self.usage,
             duration_s=self.clock.steady_s() - self.started_s,
             cause=cause,
-            error=None if error is None else ErrorInfo.of(error),
+            error=info,
         )
         self._journal.end(event, self.step)

@@ -32,7 +32,7 @@ class Session:
     A ``private`` one has a fresh id and a single run: it needs no lock, and the store has nothing of it.
     """
 
-    __slots__ = ("_lock", "history", "id", "known_to_store", "seq")
+    __slots__ = ("_lock", "_mail", "history", "id", "interrupted", "known_to_store", "seq")
 
     def __init__(self, session_id: str, *, private: bool = False) -> None:
         self.id = session_id
@@ -40,6 +40,9 @@ class Session:
         self.seq = 0
         self.known_to_store = private
         """Whether ``seq`` is what the store has."""
+        self.interrupted: str | None = None
+        """Why the run that is writing it shall end before its next step."""
+        self._mail: list[tuple[Message, bool]] = []
         self._lock = None if private else anyio.Lock(fast_acquire=True)
 
     @property
@@ -70,6 +73,23 @@ class Session:
             if self.history:
                 raise UsageError(f"the session {self.id!r} has messages of its own: leave out messages=...")
             self.history = earlier
+
+    def send(self, message: Message, *, follow_up: bool) -> None:
+        """Keep a message for the next model call; a follow-up for the first after an answer, or of the next run."""
+        self._mail.append((message, follow_up))
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether a message waits."""
+        return bool(self._mail)
+
+    def take_mail(self, *, follow_ups: bool) -> tuple[Message, ...]:
+        """Take the messages that wait, in the order in which they were sent; follow-ups only if they are asked for."""
+        if not self._mail:
+            return ()
+        taken = tuple([message for message, follow_up in self._mail if follow_ups or not follow_up])
+        self._mail = [] if follow_ups else [letter for letter in self._mail if letter[1]]
+        return taken
 
     def next_seq(self) -> int:
         """Return the number of the next event."""

@@ -14,7 +14,7 @@ from par._shape.read import json_schema
 from par._tool.function import Function
 from par._tool.signature import read_signature
 from par._tool.tool import SyncPolicy, Tool
-from par.calls import Effect, ToolSpec
+from par.calls import Effect, OnUnknown, ToolSpec
 from par.errors import ToolDefinitionError
 
 __all__ = ["tool"]
@@ -56,6 +56,7 @@ def tool(
     timeout: float | None = None,
     sync: SyncPolicy = "thread",
     sees_pii: bool = False,
+    on_unknown: OnUnknown | None = None,
 ) -> ToolDecorator: ...
 def tool(
     function: object = None,
@@ -67,6 +68,7 @@ def tool(
     timeout: float | None = None,
     sync: SyncPolicy = "thread",
     sees_pii: bool = False,
+    on_unknown: OnUnknown | None = None,
 ) -> object:
     """Make a function a tool: its signature and docstring become the JSON Schema that the model is given.
 
@@ -86,6 +88,10 @@ def tool(
             and no ``RunContext``. ``"abandon"``: in a thread that a cancelled run leaves behind; the outcome is
             then ``Unknown``.
         sees_pii: whether ``PiiMask`` gives this tool the real values instead of surrogates.
+        on_unknown: what a resumed session does about a call that was at work when its process died.
+            ``"retry"``: makes it again with the same key; the default, and the only way, for what may be repeated.
+            ``"surface"``, the default for ``effect="once"``: tells the model that it may or may not have happened.
+            ``"fail"``: ends the turn with ``UnknownEffect``. A function that finds out is attached by ``Tool.probe``.
 
     Raises:
         ToolDefinitionError: if a model could not call the function.
@@ -111,6 +117,7 @@ def tool(
             sees_pii=sees_pii,
             timeout_s=timeout,
             abandons=sync == "abandon" and not iscoroutinefunction(target),
+            on_unknown=_on_unknown(called, effect, on_unknown),
         )
         return Tool[object, [], object](target, signature, spec, sync=sync)
 
@@ -165,6 +172,17 @@ def _check_options(target: Function, name: str, *, effect: object, timeout: obje
             raise ToolDefinitionError(name, f"sync={sync!r} is for plain functions, and this one is async")
     elif sync == "process" and (hasattr(target, "__self__") or "<locals>" in target.__qualname__):
         raise ToolDefinitionError(name, 'sync="process" needs a function at the top of a module')
+
+
+def _on_unknown(name: str, effect: Effect, wanted: OnUnknown | None) -> OnUnknown:
+    usual: OnUnknown = "surface" if effect == "once" else "retry"
+    allowed = ("surface", "fail") if effect == "once" else ("retry",)
+    if wanted is not None and wanted not in allowed:
+        also = '; attach a function with Tool.probe, or say effect="idempotent"' if effect == "once" else ""
+        raise ToolDefinitionError(
+            name, f"on_unknown is one of {', '.join(allowed)} with effect={effect!r}, not {wanted!r}{also}"
+        )
+    return wanted or usual
 
 
 def _is_time(timeout: object) -> bool:

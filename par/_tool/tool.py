@@ -34,6 +34,10 @@ class _Body(Protocol):
     async def __call__(self, ctx: RunContext[object], /, **arguments: object) -> object: ...
 
 
+class _Probe(Protocol):
+    def __call__(self, ctx: RunContext[object], /, **arguments: object) -> Awaitable[object]: ...
+
+
 class _Layer(Protocol):
     def __call__(self, ctx: RunContext[object], call_next: "_Next", /, **arguments: object) -> Awaitable[object]: ...
 
@@ -80,6 +84,7 @@ class Tool(Generic[D_contra, P, R]):
         self._signature = signature
         self._sync: SyncPolicy | None = None if iscoroutinefunction(function) else sync
         self._layers: list[_Layer] = []
+        self._probe: _Probe | None = None
         self._body: _Body | None = None
 
     def __repr__(self) -> str:
@@ -111,6 +116,29 @@ class Tool(Generic[D_contra, P, R]):
             )
         self._layers.append(cast("_Layer", layer))  # typed by the signature above
         return layer
+
+    def probe(
+        self, find: Callable[Concatenate[RunContext[D_contra], P], Awaitable[Done[R] | None]]
+    ) -> Callable[Concatenate[RunContext[D_contra], P], Awaitable[Done[R] | None]]:
+        """Say how to find out whether a call had its effect, for a session that resumes where its process died.
+
+        The function is async, ``(ctx, *the tool's parameters) -> Done(result)`` if the call had its effect, ``None`` if it
+        had not: it is then made, with the same key. ``ctx.idempotency_key`` is the key that the call had. What
+        it raises means that it cannot be told, and the model is told so. Layers do not see the question.
+
+        Raises:
+            ToolDefinitionError: for a tool that may be repeated anyway, or that has a probe or ``on_unknown``.
+        """
+        name = self.spec.name
+        if self.spec.on_unknown != "surface":
+            raise ToolDefinitionError(name, f'a probe is for effect="once", and on_unknown is {self.spec.on_unknown!r}')
+        if not iscoroutinefunction(find):
+            raise ToolDefinitionError(
+                name, "a probe is an async function (ctx, *the tool's parameters) -> Done or None"
+            )
+        self._probe = cast("_Probe", find)  # typed by the signature above
+        self.spec = attrs.evolve(self.spec, on_unknown="probe")
+        return find
 
     def check_deps(self, deps: D_contra, /) -> None:
         """Raise ``MissingDeps`` if the function declares a type for its deps and there are none."""
@@ -166,6 +194,23 @@ class Tool(Generic[D_contra, P, R]):
             raise  # what cannot be recorded must not go on, whatever the model would make of it
         except Exception as error:  # noqa: BLE001 # the boundary: what a tool raises is told to the model
             return _failure(call.name, _single(error))
+
+    async def find_effect(self, call: ToolCall[Mapping[str, object], object], /) -> ToolOutcome[object] | None:
+        """Ask the probe whether the call had its effect: its outcome, ``None`` if not, ``Unknown`` if nobody knows."""
+        if self._probe is None:
+            return None
+        arguments = self._signature.parameters.structure(call.arguments, "", [])
+        parts = cast("dict[str, object]", arguments)  # fitting, since the call was made before
+        try:
+            found = await self._probe(call.ctx, **parts)
+        except StoreError:
+            raise  # as in invoke
+        except Exception as error:  # noqa: BLE001 # the boundary: a probe that fails has found nothing out
+            return Unknown(
+                reason=f"The process died during this call, and looking for its effect failed ({type(error).__name__}). "
+                "It may or may not have happened: verify before repeating it."
+            )
+        return None if found is None else self._outcome(found)
 
     def _outcome(self, value: object) -> ToolOutcome[object]:
         if isinstance(value, _OUTCOMES):

@@ -7,6 +7,7 @@ from par._context import RunContext
 from par._ids import new_ulid
 from par._store import Store
 from par.events import Envelope, Event
+from par.usage import Usage
 
 __all__ = ["SESSION", "recorded_context"]
 
@@ -20,6 +21,8 @@ class _Recorder:
 
     agent_name = "par bash"
     step = 0
+    usage = Usage()
+    can_suspend = False
 
     def __init__(self, store: Store) -> None:
         self.run_id = self.root_run_id = new_ulid()

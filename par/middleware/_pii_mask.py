@@ -9,7 +9,7 @@ import attrs
 from par._context import EventEmit, RunContext
 from par._pipeline.handler import ModelHandler, RunHandler, ToolHandler
 from par._pipeline.middleware import Order
-from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall
+from par.calls import ModelCall, ModelReply, Receive, RunCall, RunResult, ToolCall
 from par.deltas import discard
 from par.errors import ParError
 from par.events import BashCompleted, BashInvoked, Event, PiiMasked, ToolProgress
@@ -142,6 +142,7 @@ class PiiMask:
         if found:
             call = attrs.evolve(call, input=fresh, history=history)
             await call.ctx.emit(PiiMasked(where="input", found=dict(found)))
+        call = attrs.evolve(call, receive=_masked_receive(masker, call))
         session = state.session
         if session is None:
             return await call_next(call)
@@ -219,6 +220,17 @@ async def _shown(stream: ReplyStream, masker: Masker, reply: ModelReply, found: 
     )
     await stream.finish(raw, message, text=text_rest, reasoning=reasoning_rest)
     return message
+
+
+def _masked_receive(masker: Masker, call: RunCall) -> Receive:
+    async def masked(messages: tuple[Message, ...], /) -> tuple[Message, ...]:
+        found: Counter[str] = Counter()
+        clean = tuple([masker.message(message, found) for message in await call.receive(messages)])
+        if found:
+            await call.ctx.emit(PiiMasked(where="input", found=dict(found)))
+        return clean
+
+    return masked
 
 
 def _masked_emit(masker: Masker, emit: EventEmit) -> EventEmit:

@@ -17,6 +17,7 @@ from par.deltas import Delta, StreamRestarted, TextDelta
 from par.events import Event
 from par.messages import Assistant, Text, User
 from par.outcomes import Done, ToolOutcome
+from par.usage import Usage
 
 __all__ = ["Driven", "assert_composes", "drive_model", "drive_tool", "model_call", "reply", "tool_call"]
 
@@ -31,6 +32,8 @@ class _Port:
     session_id = "driven-session"
     agent_name = "driven"
     step = 1
+    usage = Usage()
+    can_suspend = False
     clock = Clock()
 
     def __init__(self) -> None:

@@ -86,6 +86,8 @@ def fail(error: Exception) -> Fail:
 class ScriptedModel:
     """Plays its script from the start in every run, so one instance serves many runs, also at once.
 
+    A run that resumes a turn goes on with the line after those that were answered before.
+
     A line is ``say(...)``, ``call(...)``, ``fail(error)``, a ``ModelReply``, or a list of them for one reply with
     several parts. ``calls`` keeps what the model was asked, over all runs, in order.
     """
@@ -105,7 +107,9 @@ class ScriptedModel:
         """
         await anyio.lowlevel.checkpoint()
         self.calls.append(call)
-        place = self._places.get(call.ctx.run_id, 0)
+        place = self._places.get(call.ctx.run_id)
+        if place is None:
+            place = self._place_after(call.ctx.step - 1)
         if place >= len(self._script):
             raise ScriptExhausted(len(self._script))
         self._places[call.ctx.run_id] = place + 1
@@ -122,6 +126,15 @@ class ScriptedModel:
         if call.stream:
             await _stream(call, reply, pieces)
         return reply
+
+    def _place_after(self, answered: int) -> int:
+        """Return where a run goes on whose turn has had so many model calls answered, by processes before this one."""
+        left = answered
+        for place, line in enumerate(self._script):
+            if left <= 0:
+                return place
+            left -= not isinstance(line, Fail)
+        return len(self._script)
 
     def said(self, run_id: str) -> int:
         """Return how many replies a run has had."""
