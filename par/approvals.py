@@ -6,7 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from math import inf, isfinite
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, Protocol, TypeAlias, cast, get_args
 
 import anyio
 import anyio.lowlevel
@@ -14,15 +14,19 @@ import attrs
 from attrs import validators
 
 from par._json import Json, JsonObject
+from par.outcomes import NeedsApproval
 
 __all__ = [
     "ApprovalRequest",
     "Approved",
     "Approver",
     "Grant",
+    "MayWait",
     "Rejected",
     "Risk",
     "ask",
+    "decide",
+    "needs_approval",
     "remembering",
     "shown",
 ]
@@ -111,6 +115,24 @@ class Grant:
     key: str = attrs.field(validator=_filled)
     """The ``ApprovalRequest.key`` of the call: a call with another key has no decision."""
     decision: Approved | Rejected = attrs.field(validator=validators.instance_of((Approved, Rejected)))
+    earlier: "Grant | None" = attrs.field(default=None)
+    """What was decided about the same call before: where several ask about one call, each finds its own."""
+
+    def of(self, key: str) -> Approved | Rejected | None:
+        """Return the latest decision that is bound to this key, ``None`` if there is none."""
+        grant: Grant | None = self
+        while grant is not None and grant.key != key:
+            grant = grant.earlier
+        return None if grant is None else grant.decision
+
+
+class MayWait(Protocol):
+    """What is known of a call that may have to wait; a ``RunContext`` is one."""
+
+    @property
+    def grant(self) -> Grant | None: ...
+    @property
+    def can_suspend(self) -> bool: ...
 
 
 Approver: TypeAlias = Callable[[ApprovalRequest], Awaitable[Approved | Rejected]]
@@ -153,11 +175,74 @@ async def ask(approver: Approver | None, request: ApprovalRequest, *, timeout_s:
     return Rejected(reason=f"the approver gave no answer: it returned {_named(answer)}")
 
 
-def _check_time(timeout_s: float | None) -> None:
-    if timeout_s is None:
+async def decide(
+    ctx: MayWait,
+    request: ApprovalRequest,
+    *,
+    approver: Approver | None = None,
+    timeout_s: float | None = 300.0,
+    expires_s: float | None = 86_400.0,
+    waits: bool | None = None,
+) -> Approved | Rejected | NeedsApproval:
+    """Return what is said of a call: the one way in which tools and layers ask.
+
+    A decision that was made ahead about exactly this call counts first. Else the approver is asked, as by ``ask``.
+    Without an approver the call waits for a person while nothing runs, if the session is durable: the answer is a
+    ``NeedsApproval``, which the caller returns as the outcome, and the call is made again once it is decided. Where it
+    cannot wait either it is rejected. A cancellation goes through.
+
+    Args:
+        ctx: the context of the call.
+        request: what to ask. Its ``key`` must be the same when the call is made again.
+        approver: whom to ask now; ``None`` if there is nobody.
+        timeout_s: seconds that the approver has; ``None`` for as long as it takes.
+        expires_s: seconds after which a waiting call counts as rejected; ``None`` for never.
+        waits: whether the call may wait; by default ``ctx.can_suspend``. Where a session is not durable, a call that
+            waits ends its run, and nobody makes it again.
+
+    Raises:
+        ValueError: for a time that is not above zero.
+    """
+    _check_time(timeout_s)
+    _check_time(expires_s, "expires_s")
+    known = None if ctx.grant is None else ctx.grant.of(request.key)
+    if known is not None:
+        await anyio.lowlevel.checkpoint()
+        return known
+    if approver is None and (ctx.can_suspend if waits is None else waits):
+        await anyio.lowlevel.checkpoint()
+        return needs_approval(request, expires_s=expires_s)
+    return await ask(approver, request, timeout_s=timeout_s)
+
+
+def needs_approval(request: ApprovalRequest, *, expires_s: float | None) -> NeedsApproval:
+    """Return the outcome of a call that waits for the answer to this request, with all that the request says."""
+    effects: list[Json] = [*request.effects]
+    details: JsonObject = {
+        **request.details,
+        "tool": request.tool,
+        "call_id": request.call_id,
+        "arguments": request.arguments,
+        "risk": request.risk,
+        "effects": effects,
+        "key": request.key,
+    }
+    return NeedsApproval(
+        prompt=request.prompt,
+        roles=request.roles,
+        details=details,
+        key=request.key,
+        arguments=request.arguments,
+        risk=request.risk,
+        expires_s=expires_s,
+    )
+
+
+def _check_time(time_s: float | None, name: str = "timeout_s") -> None:
+    if time_s is None:
         return
-    if isinstance(timeout_s, bool) or not isfinite(timeout_s) or timeout_s <= 0:
-        raise ValueError(f"timeout_s must be a finite number of seconds above 0, got {timeout_s!r}")
+    if isinstance(time_s, bool) or not isfinite(time_s) or time_s <= 0:
+        raise ValueError(f"{name} must be a finite number of seconds above 0, got {time_s!r}")
 
 
 def _named(answer: object) -> str:

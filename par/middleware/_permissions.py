@@ -7,10 +7,10 @@ import attrs
 from attrs import validators
 
 from par._context import RunContext
-from par._json import Json, JsonObject, dump_json
+from par._json import dump_json
 from par._pipeline.handler import ToolHandler
 from par._pipeline.middleware import Order
-from par.approvals import ApprovalRequest, Approved, Approver, Risk, ask, shown
+from par.approvals import ApprovalRequest, Approved, Approver, Risk, decide, shown
 from par.calls import ToolCall, no_tool
 from par.errors import InvalidArguments, PermissionDenied
 from par.middleware._cache import Cache
@@ -69,9 +69,10 @@ class Permissions:
     function that raises, roles that cannot be read) denies the call.
 
     A call to be confirmed goes to ``approver``, which must answer ``Approved`` within ``timeout_s`` seconds. Without an
-    approver the outcome is ``NeedsApproval``, and the run ends with ``stop_reason="suspended"``. Nobody is asked about
-    a call that cannot be made: of a tool that does not exist, or with arguments that do not fit. What is asked is
-    bound to the session: ``remembering(approver)`` asks once for the same call in one session.
+    approver the outcome is ``NeedsApproval``, and the run ends with ``stop_reason="suspended"``: in a durable session
+    until somebody decides with ``rt.approve`` or ``rt.reject``, and for ``expires_s`` seconds at most. Nobody is asked
+    about a call that cannot be made: of a tool that does not exist, or with arguments that do not fit. What is asked
+    is bound to the session: ``remembering(approver)`` asks once for the same call in one session.
 
     It judges a call once, whatever is tried again further in, so layers that repeat, keep or delay calls must stand
     further in, which is checked. Arguments that a ``Validation`` mends are judged in both forms, and the stricter
@@ -89,6 +90,9 @@ class Permissions:
     """Whom to ask."""
     timeout_s: float | None = attrs.field(default=300.0, validator=optional_seconds)
     """Seconds that the approver has; ``None`` for as long as it takes."""
+    expires_s: float | None = attrs.field(default=86_400.0, validator=optional_seconds)
+    """Seconds for which a call of a durable session waits for a decision, a day by default; then it counts as
+    rejected. ``None`` for as long as it takes."""
     roles_of: Callable[[RunContext[object]], Iterable[str]] | None = attrs.field(
         default=None, validator=_optional_function
     )
@@ -120,11 +124,18 @@ class Permissions:
             request = _request(call, rule)
         except (TypeError, ValueError) as error:  # a layer further out has put something else than JSON into the call
             return _denied(call, _Verdict("deny", fault=error))
-        if self.approver is None:
-            return _suspended(request)
-        answer = await ask(self.approver, request, timeout_s=self.timeout_s)
+        answer = await decide(
+            call.ctx,
+            request,
+            approver=self.approver,
+            timeout_s=self.timeout_s,
+            expires_s=self.expires_s,
+            waits=True,  # where nobody goes on with the run, it still says what it has stopped at
+        )
         if isinstance(answer, Approved):
             return await call_next(call)
+        if isinstance(answer, NeedsApproval):
+            return answer
         reason = shown(answer.reason, _REASON_CHARS) if answer.reason else "no reason was given"
         return _refused(PermissionDenied(request.tool, f"it was not approved ({reason}).", by=answer.by))
 
@@ -220,17 +231,3 @@ def _request(call: ToolCall, rule: Rule | None) -> ApprovalRequest:
         roles=() if rule is None else rule.approvers,
         details={"bind": {"agent": ctx.agent, "session": ctx.session_id}, "run": ctx.run_id},
     )
-
-
-def _suspended(request: ApprovalRequest) -> NeedsApproval:
-    effects: list[Json] = [*request.effects]
-    details: JsonObject = {
-        **request.details,
-        "tool": request.tool,
-        "call_id": request.call_id,
-        "arguments": request.arguments,
-        "risk": request.risk,
-        "effects": effects,
-        "key": request.key,
-    }
-    return NeedsApproval(prompt=request.prompt, roles=request.roles, details=details)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Final, final
+from typing import Final, cast, final
 
 import anyio
 import anyio.lowlevel
@@ -12,9 +12,9 @@ from par._json import Json, JsonObject
 from par.approvals import Approver
 from par.calls import ToolCall, ToolSpec
 from par.errors import CommandRefused, UsageError
-from par.outcomes import Done, Failed, TimedOut, ToolOutcome
+from par.outcomes import Done, Failed, NeedsApproval, TimedOut, ToolOutcome
 from par.tools._workspace import Workspace
-from par.tools.bash._authorise import Authoriser
+from par.tools.bash._authorise import Asker, Asking, Authoriser, Permit
 from par.tools.bash._commands.parse import command_from_json
 from par.tools.bash._commands.table import Command, rebuilt, schema_of
 from par.tools.bash._execute import Executor
@@ -31,6 +31,12 @@ _DESCRIPTION: Final = (
 )
 _NARROW: Final = "Narrow it: fewer paths, fewer results."
 _APPROVE_S: Final = 300.0
+_EXPIRES_S: Final = 86_400.0
+
+
+def _check_seconds(name: str, value: float | None) -> None:
+    if value is not None and (isinstance(value, bool) or not 0 < value < 1e9):
+        raise UsageError(f"{name} must be seconds above 0, got {value!r}")
 
 
 @final
@@ -44,8 +50,11 @@ class Bash:
     Args:
         workspace: a ``Workspace`` or the path of a folder.
         policy: what may run; by default everything that only reads.
-        approve: who is asked about commands as risky as ``policy.approve_at``. Without it they are refused.
+        approve: who is asked about commands as risky as ``policy.approve_at``. Without it they wait for a decision if
+            the session is durable, and are refused if it is not.
         approve_timeout_s: seconds to wait for the answer, 300 by default; ``None`` for as long as it takes.
+        approve_expires_s: seconds for which a command of a durable session waits for a decision, a day by default;
+            then it counts as rejected. ``None`` for as long as it takes.
         walls: the walls to choose from, the best first; by default those of this machine. The first that holds
             against an attempt to break out stands around commands whose effects need one.
 
@@ -63,14 +72,16 @@ class Bash:
         *,
         approve: Approver | None = None,
         approve_timeout_s: float | None = _APPROVE_S,
+        approve_expires_s: float | None = _EXPIRES_S,
         walls: Sequence[Wall] | None = None,
     ) -> None:
-        if approve_timeout_s is not None and (isinstance(approve_timeout_s, bool) or not 0 < approve_timeout_s < 1e9):
-            raise UsageError(f"approve_timeout_s must be seconds above 0, got {approve_timeout_s!r}")
+        _check_seconds("approve_timeout_s", approve_timeout_s)
+        _check_seconds("approve_expires_s", approve_expires_s)
         self._policy = Policy.read_only() if policy is None else policy
         self._workspace = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
         room = Room(workspace=self._workspace, policy=self._policy)
-        self._authoriser = Authoriser(room, approve=approve, approve_timeout_s=approve_timeout_s, walls=walls)
+        asker = Asker(approve=approve, timeout_s=approve_timeout_s, expires_s=approve_expires_s)
+        self._authoriser = Authoriser(room, asker, walls=walls)
         self._executor = Executor(room)
         self._ops = tuple(kind.op for kind in self._policy.allow)
         # limiters belong to an event loop, and a Bash may outlive one
@@ -126,8 +137,9 @@ class Bash:
         """Run the command of a call.
 
         Returns ``Done`` with a ``CommandOutput``, whatever the exit code; ``Failed`` with the kind ``refused``
-        and a text that teaches; ``TimedOut`` after the policy's time. When it is cancelled, the command's
-        processes and threads have ended before the cancellation goes on.
+        and a text that teaches; ``TimedOut`` after the policy's time; ``NeedsApproval`` if it waits for a person, who
+        decides about this workspace, this command and, if it runs a script, what the script has in it now. When it is
+        cancelled, the command's processes and threads have ended before the cancellation goes on.
 
         Raises:
             StoreError: if the record before the run cannot be written; nothing was run.
@@ -135,7 +147,10 @@ class Bash:
         try:
             ctx = call.ctx if call.emit is None else call.ctx.with_emit(call.emit)
             command = self._parse(call.arguments)
-            output = await self.run(command, ctx=ctx, call_id=call.id)
+            permit = await self._authoriser.permit(command, Asking(ctx=ctx, call_id=call.id, given={**call.arguments}))
+            if isinstance(permit, NeedsApproval):
+                return permit
+            output = await self._permitted(command, permit, ctx, call.id)
         except CommandRefused as refused:
             return Failed(kind="refused", message=str(refused), error_type=refused.code)
         if output.limit_s is not None:
@@ -154,9 +169,14 @@ class Bash:
         """
         run = RunContext.detached() if ctx is None else ctx
         checked = rebuilt(command)
-        permit = await self._authoriser.permit(checked, call_id)
+        permit = await self._authoriser.permit(checked, Asking(ctx=run, call_id=call_id))
+        return await self._permitted(checked, cast("Permit", permit), run, call_id)  # nothing waits but calls
+
+    async def _permitted(
+        self, command: Command, permit: Permit, ctx: RunContext[object], call_id: str
+    ) -> CommandOutput:
         async with self._limiter():
-            return await self._executor.run(checked, permit, run, call_id)
+            return await self._executor.run(command, permit, ctx, call_id)
 
     def _parse(self, arguments: Mapping[str, object]) -> Command:
         given = dict(arguments)
