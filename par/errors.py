@@ -48,6 +48,7 @@
     │   ├── SessionBusy                   another process works at it: try again later
     │   ├── SessionUnfinished             resume or cancel its turn first
     │   ├── DefinitionChanged             another agent began the turn
+    │   ├── MessageAnswered               the inbound message has a turn already
     │   ├── ReplayMismatch                the recorded steps are not the agent's
     │   ├── TooManyAttempts               given up after so many crashes
     │   ├── TurnFailed                    the turn that was asked for failed earlier
@@ -81,6 +82,7 @@ from par._errors.run import BudgetExhausted, DecodeError, IllegalTransition, Run
 from par._errors.session import (
     ApprovalRefused,
     DefinitionChanged,
+    MessageAnswered,
     NoSuchSession,
     NothingToResume,
     ReplayMismatch,
@@ -134,6 +136,7 @@ __all__ = [
     "InvalidReply",
     "InvalidSignature",
     "LeaseLost",
+    "MessageAnswered",
     "MissingDeps",
     "MissingExtra",
     "MissingKey",

@@ -12,22 +12,13 @@ from par._durable.turn_state import Turn
 from par._engine.plan import Plan
 from par._engine.session import Session
 from par._store import Store
-from par.errors import DefinitionChanged, SessionBusy, UsageError
-from par.sessions import TurnInfo
+from par.errors import DefinitionChanged, MessageAnswered, SessionBusy, UsageError
 
-__all__ = ["Answered", "OnChange", "OpenAgain", "OpenNew", "Place"]
+__all__ = ["OnChange", "OpenAgain", "OpenNew", "Place"]
 
 OnChange = Literal["refuse", "migrate"]
 
 _POLL_S: Final = 0.1
-
-
-class Answered(Exception):  # no error: the message was answered by a turn that has ended
-    """The inbound message has its turn."""
-
-    def __init__(self, turn: TurnInfo) -> None:
-        super().__init__(turn.id)
-        self.turn = turn
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -53,7 +44,7 @@ class OpenNew:
         """Become the owner of a session without an open turn, which is made if there is none.
 
         Raises:
-            Answered: if the message has been answered.
+            MessageAnswered: if the message has a turn.
             SessionBusy: if another process works at it.
             SessionUnfinished: if its last turn was interrupted.
             StoreError: if the store cannot do it.
@@ -64,12 +55,10 @@ class OpenNew:
             session.id, place.owner, lease_s=place.keeper.lease_s, wants="new", agent=self._plan.name
         )
         turn = _turn(place, opened, until, definition_of(self._plan), self._message_id)
-        answered = next(
-            (old for old in opened.turns if self._message_id is not None and old.message_id == self._message_id), None
-        )
-        if answered is not None:
-            await turn.give_up()
-            raise Answered(answered)
+        for old in opened.turns:
+            if self._message_id is not None and old.message_id == self._message_id:
+                await turn.give_up()
+                raise MessageAnswered(session.id, message_id=self._message_id, turn=old.number)
         _enter(session, opened)
         return turn
 

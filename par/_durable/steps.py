@@ -55,7 +55,7 @@ class DurableSteps:
         self._run = run
         self._log = log
         self._keeper = keeper
-        self.publish = emit
+        self._emit = emit
         info = turn.opened.info
         self._totals = Totals(steps=info.steps, tokens=info.tokens, cost_micro=info.cost_micro)
         self._records = {record.ordinal: record for record in turn.opened.steps}
@@ -65,6 +65,11 @@ class DurableSteps:
         self._mail: dict[int, tuple[tuple[Message, ...], dict[str, int]]] = {}
         self._base = 0
         """How many messages of the transcript are of turns before this one."""
+
+    @property
+    def publish(self) -> Emit:
+        """Shows a delta to whoever watches."""
+        return self._emit
 
     # --- steps -----------------------------------------------------------------------------------------
 

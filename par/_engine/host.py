@@ -16,10 +16,10 @@ from par._engine.execute import execute
 from par._engine.feed import Feed
 from par._engine.models import ModelRegistry
 from par._engine.plan import Plan
-from par._engine.run import Run
+from par._engine.run import OpenTurn, Run
 from par._engine.session import Session
 from par._engine.stream import RunStream, open_stream
-from par._engine.turns import Opening, OpenTurn
+from par._engine.turns import Opening
 from par._ids import UlidSource
 from par._store import Store
 from par.calls import RunCall, RunResult
@@ -54,7 +54,7 @@ class Host:
         self._clock = clock
         self._ids = UlidSource()
         self._alive: set[Run] = set()
-        self._idle: anyio.Event | None = None
+        self._idle: anyio.Event | None = None  # set when a run has ended, for those who wait for that
         self._closed: str | None = None
 
     @property
@@ -176,6 +176,14 @@ class Host:
         """Return the run that is writing a session here."""
         return next((run for run in self._alive if run.session_id == session_id and run.ended_with is None), None)
 
+    async def cancel(self, run: Run, cause: str) -> None:
+        """End a run, and return when it has ended."""
+        run.cancel(cause)
+        while run in self._alive:
+            if self._idle is None:
+                self._idle = anyio.Event()
+            await self._idle.wait()
+
     async def _work(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
         turn = run.turn
         if turn is None:
@@ -196,8 +204,9 @@ class Host:
             run.ended_with = error
         finally:
             self._alive.discard(run)
-            if not self._alive and self._idle is not None:
+            if self._idle is not None:
                 self._idle.set()
+                self._idle = None
             if run.feed is not None:
                 run.feed.end()
 
@@ -222,7 +231,7 @@ class Host:
         self._closed = cause
         for run in list(self._alive):
             run.park(cause)
-        if self._alive:
+        while self._alive:
             if self._idle is None:
                 self._idle = anyio.Event()
             await self._idle.wait()

@@ -1,5 +1,6 @@
 """The mutable state of one run, in one place, with one owner: the task that executes it."""
 
+from collections.abc import Callable
 from typing import Protocol, final
 
 import anyio
@@ -13,18 +14,17 @@ from par._engine.models import ModelRegistry
 from par._engine.plan import Plan
 from par._engine.session import Session
 from par._engine.steps import MemorySteps, StepRunner, TurnEnded
-from par._engine.turns import OpenTurn
 from par._ids import UlidSource
 from par._store import Store
 from par.calls import NoOutput, RunResult
-from par.deltas import discard
+from par.deltas import Emit, discard
 from par.events import ErrorInfo, Event, RunEnded, StopReason
 from par.messages import Message
 from par.outcomes import Handoff, NeedsApproval
 from par.states import TaskState, transition
 from par.usage import Usage
 
-__all__ = ["Run", "RunHost"]
+__all__ = ["OpenTurn", "Run", "RunHost"]
 
 _NO_USAGE = Usage()
 
@@ -53,6 +53,46 @@ class RunHost(Protocol):
         timeout_s: float | None,
         parent: "Run | None" = None,
     ) -> RunResult[object]: ...
+
+
+class OpenTurn(Protocol):
+    """A turn that this process has the right to work at: a new one, or one that another process began."""
+
+    @property
+    def state(self) -> TaskState:
+        """The state in which the turn was left, ``pending`` if it is new."""
+        ...
+
+    @property
+    def input(self) -> tuple[Message, ...] | None:
+        """What was said to begin the turn, as it is inside of the run; ``None`` if it is new."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """Where the run's events go: together with its checkpoints, and only as long as nobody else has the session."""
+        ...
+
+    @property
+    def waiting(self) -> Callable[[], bool]:
+        """Tells whether there is something to record beside events."""
+        ...
+
+    def id_for(self, run_id: str, /) -> str:
+        """Return the id of the turn, which is that of its first run."""
+        ...
+
+    def runner(self, run: "Run", emit: Emit, /) -> StepRunner:
+        """Return what runs the steps of this run."""
+        ...
+
+    async def keep(self, run: "Run", /) -> None:
+        """Keep the right to the session, and end the run when it is lost or somebody asks for that; until cancelled."""
+        ...
+
+    async def give_up(self) -> None:
+        """Give the session back: no run will work at the turn. Shields itself, for a bounded time."""
+        ...
 
 
 @final

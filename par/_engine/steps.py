@@ -13,7 +13,7 @@ from par._engine.session import Session
 from par._json import JsonObject
 from par.approvals import Approved, Rejected
 from par.calls import Effect, Receive
-from par.deltas import Delta, Emit, discard
+from par.deltas import Emit, discard
 from par.events import ErrorInfo, Event, MessagesReceived, StopReason
 from par.messages import Message
 from par.outcomes import NeedsApproval
@@ -143,8 +143,9 @@ class StepRunner(Protocol):
         """Let what the turn came to be recorded with the last event of the run."""
         ...
 
-    def publish(self, delta: Delta, /) -> Awaitable[None]:
-        """Show a delta to whoever watches; it is not recorded."""
+    @property
+    def publish(self) -> Emit:
+        """Shows a delta to whoever watches; it is not recorded."""
         ...
 
 
@@ -175,14 +176,19 @@ async def run_side_by_side(steps: Sequence[Step[T]], run_one: Callable[[Step[T]]
 class MemorySteps:
     """Runs the steps of one run and records nothing."""
 
-    __slots__ = ("_record", "_session", "publish")
+    __slots__ = ("_emit", "_record", "_session")
 
     can_suspend = False
 
     def __init__(self, session: Session, record: Callable[[Event], Awaitable[None]], emit: Emit = discard) -> None:
         self._session = session
         self._record = record
-        self.publish = emit
+        self._emit = emit
+
+    @property
+    def publish(self) -> Emit:
+        """Shows a delta to whoever watches."""
+        return self._emit
 
     def knows(self, ordinal: int, /) -> bool:
         """Tell that nothing is recorded."""

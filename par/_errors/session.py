@@ -6,6 +6,7 @@ from par._errors.usage import UsageError
 __all__ = [
     "ApprovalRefused",
     "DefinitionChanged",
+    "MessageAnswered",
     "NoSuchSession",
     "NothingToResume",
     "ReplayMismatch",
@@ -80,6 +81,15 @@ class ReplayMismatch(SessionError):
         super().__init__(
             session, f"step {ordinal} is recorded as {recorded}, and the agent wants {wanted}: was it changed?"
         )
+
+
+class MessageAnswered(SessionError):
+    """The inbound message has a turn already, with this number; ``rt.run`` with its id returns what that came to."""
+
+    def __init__(self, session: str, *, message_id: str, turn: int) -> None:
+        self.message_id = message_id
+        self.turn = turn
+        super().__init__(session, f"the message {message_id!r} is answered by its turn {turn}")
 
 
 class TooManyAttempts(SessionError):
