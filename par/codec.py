@@ -2,7 +2,7 @@
 
 ``encode`` and ``decode`` are inverse: what was decoded encodes to the same JSON. Values that may stand for one
 another carry the name of their class under the key ``"type"`` (see ``TAGS``); records that stand alone (``Usage``,
-``Settings``, ``ToolSpec``, ``OutputSpec``, ``ErrorInfo``, ``Envelope``) carry none. Fields that belong to the
+``Settings``, ``ToolSpec``, ``OutputSpec``, ``ErrorInfo``, ``Envelope``, ``TurnInfo``, ``Approval``) carry none. Fields that belong to the
 process (``ctx``, ``emit``, ``tool``, ...) stay out and have their defaults after decoding; of ``Done`` the
 ``content`` stays, and becomes the ``value`` too.
 

@@ -18,6 +18,7 @@ from cattrs.gen import (
 import par.calls as calls
 import par.events as events
 import par.outcomes as outcomes
+import par.sessions as sessions
 import par.usage as usage
 from par._codec.checked import checked_json, checked_object, finite, time_of, time_text
 from par._codec.tags import CLASS_OF, TAGS, member_tags
@@ -34,6 +35,8 @@ RECORDS: Final = (
     usage.Usage,
     events.ErrorInfo,
     events.Envelope,
+    sessions.TurnInfo,
+    sessions.Approval,
 )
 """The classes that no union has, which therefore need no tag."""
 

@@ -8,8 +8,9 @@ from par.persistence._heads import read_heads, sign_heads
 from par.persistence._postgres import PostgresStore, open_postgres, postgres_scopes
 from par.persistence._postgres_pool import PgOptions
 from par.persistence._postgres_schema import grant_roles
-from par.persistence._sqlite import SqliteStore, open_sqlite, sqlite_scopes
+from par.persistence._sqlite import SqliteStore
 from par.persistence._sqlite_file import Durability
+from par.persistence._sqlite_open import open_sqlite, sqlite_scopes
 
 __all__ = [
     "AUDIT_SESSION",

@@ -12,13 +12,38 @@ import attrs
 
 from par.errors import StoreError, StoreUnavailable
 from par.persistence._chain import Record
+from par.persistence._sessions_values import Work
 
-__all__ = ["Batch", "GroupCommit", "Item", "Queue", "Results", "TryAgain", "WhenFull", "open_group_commit"]
+__all__ = [
+    "Batch",
+    "Checkpoint",
+    "GroupCommit",
+    "Item",
+    "Queue",
+    "Results",
+    "TryAgain",
+    "WhenFull",
+    "open_group_commit",
+]
 
-Item: TypeAlias = tuple[Record, ...]
-"""What one ``append`` brings: stored as a whole or not at all."""
+
+@attrs.frozen
+class Checkpoint:
+    """What one ``commit`` of a session brings: its events, and what it does besides."""
+
+    records: tuple[Record, ...]
+    work: Work
+
+    def __len__(self) -> int:
+        return len(self.records) or 1  # without events it has to be written all the same
+
+
+Item: TypeAlias = tuple[Record, ...] | Checkpoint
+"""What one ``append`` or ``commit`` brings: stored as a whole or not at all."""
 Batch: TypeAlias = Sequence[Item]
-Results: TypeAlias = Sequence[StoreError | None]
+Result: TypeAlias = StoreError | bool | None
+"""Why an item was refused; of a ``Checkpoint`` that is stored, whether signals wait for its session."""
+Results: TypeAlias = Sequence[Result]
 WhenFull: TypeAlias = Literal["wait", "drop"]
 """What happens to an event that nobody waits for while the queue is full."""
 
@@ -28,6 +53,11 @@ _FULL_S: Final = 60.0
 """How long a full queue holds a cancelled caller: longer than the writer takes to write or to give up."""
 _FIRST_DELAY_S: Final = 0.05
 _LONGEST_DELAY_S: Final = 2.0
+
+
+def records_in(item: Item) -> tuple[Record, ...]:
+    """Return the records that an item brings."""
+    return item.records if isinstance(item, Checkpoint) else item
 
 
 def _positive(_: object, field: "attrs.Attribute[float]", value: float) -> None:
@@ -75,16 +105,21 @@ class TryAgain(StoreUnavailable):
 class Pending:
     """An item in the queue, and what became of it; ``watched`` says that somebody waits who will be told."""
 
-    __slots__ = ("error", "item", "settled", "watched")
+    __slots__ = ("error", "item", "settled", "signals", "watched")
 
     def __init__(self, item: Item, *, watched: bool) -> None:
         self.item = item
         self.watched = watched
         self.settled = anyio.Event()
         self.error: StoreError | None = None
+        self.signals = False
+        """Whether signals wait for the session of a ``Checkpoint``."""
 
-    def settle(self, error: StoreError | None) -> None:
-        self.error = error
+    def settle(self, result: Result) -> None:
+        if isinstance(result, StoreError):
+            self.error = result
+        else:
+            self.signals = bool(result)
         self.settled.set()
 
 
@@ -228,10 +263,10 @@ class GroupCommit:
         self._moved.set()
         self._moved = anyio.Event()
 
-    def _settle_one(self, pending: Pending, error: StoreError | None) -> None:
-        pending.settle(error)
-        if error is not None and not pending.watched:
-            self._drop(pending.item, error)
+    def _settle_one(self, pending: Pending, result: Result) -> None:
+        pending.settle(result)
+        if pending.error is not None and not pending.watched:
+            self._drop(pending.item, pending.error)
 
     async def _written(self, batch: Batch) -> Results:
         give_up = anyio.current_time() + self._options.give_up_s

@@ -6,7 +6,7 @@ from typing import Final, cast, final
 from par._clock import Clock
 from par.limits import Allowance, Held, Spending
 from par.persistence._limiter_budget import Lack
-from par.persistence._limiter_machine import Machine
+from par.persistence._processes import Machine
 from par.persistence._sqlite_connection import SqliteConnection
 from par.persistence._sqlite_write import transaction
 

@@ -12,7 +12,7 @@ from par._clock import Clock
 from par.limits import Limit, Reservation
 from par.persistence._limiter import SharedRateBackend, Ticket, Turn
 from par.persistence._limiter_budget import Limiter, SharedBudgetBackend, check_seconds, open_limiter
-from par.persistence._limiter_machine import Machine, this_machine
+from par.persistence._processes import Machine, this_machine
 from par.persistence._sqlite_connection import SqliteConnection
 
 __all__ = ["open_limiter_sqlite"]

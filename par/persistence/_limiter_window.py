@@ -7,7 +7,7 @@ import attrs
 
 from par.limits import Limit
 from par.persistence._limiter import Ticket, Turn
-from par.persistence._limiter_machine import Machine
+from par.persistence._processes import Machine
 from par.persistence._sqlite_write import transaction
 
 __all__ = ["Place", "advance", "heed", "settle", "withdraw"]

@@ -5,7 +5,7 @@ from typing import Final, cast, final
 
 from par.errors import StoreError, StoreUnavailable
 from par.persistence._chain import Linker, Record, Tip, numbered
-from par.persistence._group_commit import Batch, Item, Results
+from par.persistence._group_commit import Batch, Item, Result, Results, records_in
 from par.persistence._postgres_driver import Connection, failure_of, sqlstate_of
 
 __all__ = ["Writer", "refuse_nul", "write_own"]
@@ -61,7 +61,7 @@ class _Plan:
         records: list[Record] = []
         links: list[tuple[bytes, bytes]] = []
         link, style = self._linker.link, self._linker.format
-        for given in item:
+        for given in records_in(item):
             session = given.session
             tip = tips.get(session) or self.tips.get(session) or self._before[session]
             if given.seq == 0:
@@ -151,7 +151,7 @@ class Writer:
                 return [_refusal(batch[0], "its id is taken" if state == _TAKEN else str(failure.error))]
         raise StoreUnavailable(self._where, "other processes write to the same sessions all the time")
 
-    async def _alone(self, connection: Connection, item: Item) -> StoreError | None:
+    async def _alone(self, connection: Connection, item: Item) -> Result:
         (result,) = await self.write(connection, [item])
         return result
 
@@ -162,15 +162,15 @@ class Writer:
             StoreError: if the item does not fit.
         """
         (refused,) = await self._together(connection, [item])
-        if refused is not None:
+        if isinstance(refused, StoreError):
             raise refused
 
     async def _together(self, connection: Connection, batch: Batch) -> Results:
-        known = await self._learn({record.session for item in batch for record in item}, connection)
+        known = await self._learn({record.session for item in batch for record in records_in(item)}, connection)
         plan, results = await self._planned(connection, batch)
         if known and any(results):  # another process may have written since: refusals need what is true now
             self._tips.clear()
-            await self._learn({record.session for item in batch for record in item}, connection)
+            await self._learn({record.session for item in batch for record in records_in(item)}, connection)
             plan, results = await self._planned(connection, batch)
         await self._carry_out(connection, plan)
         self._unsure = False
@@ -206,7 +206,7 @@ class Writer:
         ends = {session: tip.seq for session, tip in self._tips.items()}
         old: list[Record] = []
         nameless: list[Record] = []
-        for record in (record for item in batch for record in item):
+        for record in (record for item in batch for record in records_in(item)):
             if record.seq == 0:
                 nameless.append(record)
             elif record.seq <= ends[record.session]:
@@ -223,7 +223,7 @@ class Writer:
         return there
 
 
-async def write_own(connection: Connection, linker: Linker, records: Item) -> None:
+async def write_own(connection: Connection, linker: Linker, records: tuple[Record, ...]) -> None:
     """Add the store's own records, in a transaction that has locked the scope's row of the ledger.
 
     Raises:
@@ -235,5 +235,5 @@ async def write_own(connection: Connection, linker: Linker, records: Item) -> No
 
 
 def _refusal(item: Item, problem: str) -> StoreError:
-    first = item[0]
+    first = records_in(item)[0]
     return StoreError(f"event {first.seq} of session {first.session!r}, or one stored with it, was refused: {problem}")

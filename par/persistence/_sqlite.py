@@ -3,28 +3,23 @@
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import partial
-from os import PathLike, fspath
-from pathlib import Path
 from typing import final
 
 import anyio.lowlevel
 
-from par._clock import Clock
 from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Verification
 from par.events import Envelope, Event
-from par.persistence._chain import Linker, checked_key, checked_scope, records_of
+from par.persistence._chain import Linker, records_of
 from par.persistence._dead_letters_sqlite import SqliteDeadLetters
-from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
-from par.persistence._host import open_host
+from par.persistence._group_commit import GroupCommit
 from par.persistence._limiter_budget import Limiter
 from par.persistence._memory_history import purge_step
 from par.persistence._memory_sqlite import SqliteMemory
 from par.persistence._own_records import Scribe, refuse_own_session
-from par.persistence._sqlite_connection import open_connection
+from par.persistence._sessions_sqlite import SqliteSessions
+from par.persistence._sessions_sqlite_jobs import Place
 from par.persistence._sqlite_connections import Connections, open_limits
-from par.persistence._sqlite_file import Durability, open_reader, open_writer
-from par.persistence._sqlite_keys import compare_key, meet_key
+from par.persistence._sqlite_keys import compare_key
 from par.persistence._sqlite_read import (
     Page,
     Pages,
@@ -33,14 +28,12 @@ from par.persistence._sqlite_read import (
     last_seq,
     read_heads_of,
     read_page,
-    read_scopes,
     read_sessions,
 )
 from par.persistence._sqlite_removal import Removal
 from par.persistence._sqlite_verify import advance, check
-from par.persistence._sqlite_write import write_batch
 
-__all__ = ["SqliteStore", "open_sqlite", "sqlite_scopes"]
+__all__ = ["SqliteStore"]
 
 
 @final
@@ -81,6 +74,12 @@ class SqliteStore:
     def memory(self, scope: str | None, /) -> SqliteMemory:
         """Return what agents remember in a scope of memories; see ``par.memory``. ``None`` is all of the store's own."""
         return SqliteMemory(self._connections.writer, self._reader, self._scope, scope)
+
+    def session_log(self) -> SqliteSessions:
+        """Return the durable side of sessions: with it the store makes a runtime's named sessions durable."""
+        return SqliteSessions(
+            self._writer, self._connections, Place(self._scope, self._connections.machine, self._connections.clock)
+        )
 
     def dead_letters(self) -> SqliteDeadLetters:
         """Return the events that did not reach a subscriber; see ``par.bus``."""
@@ -298,98 +297,3 @@ class SqliteStore:
         """Take the words of what was removed out of the index that memories search."""
         while not await self._connections.writer.run(purge_step):  # a step at a time, so that writers come in between
             pass
-
-
-@asynccontextmanager
-async def open_sqlite(
-    path: str | PathLike[str],
-    *,
-    scope: str = "default",
-    key: bytes | None = None,
-    durability: Durability = "power",
-    create: bool = True,
-    queue: Queue | None = None,
-    clock: Clock | None = None,
-) -> AsyncGenerator[SqliteStore, None]:
-    """Open an audit file, on asyncio or trio, and close it after the block.
-
-    Leaving the block takes no more events, writes those that are queued (for at most 10 s, also when the block is
-    cancelled), and ends every thread that the store had.
-
-    The table of events has triggers that refuse UPDATE and DELETE. They guard against accidents; what proves that
-    nothing was changed is the hash chain, see ``verify``. The file must be on a local disk. A file of an earlier par
-    is brought to the present schema, in one transaction.
-
-    Args:
-        path: the file; its folder must exist.
-        scope: the tenant whose events these are. Stores of other scopes on the same file see nothing of them. What an
-            earlier par wrote is in ``"default"``.
-        key: with a key, 16 bytes or more, who has not got it cannot make records that ``verify`` accepts. A scope
-            that was once opened with a key is written and verified with that key only; it can be read without.
-        durability: when ``append`` returns. ``"power"``: when the disk has the events. ``"process"``: when the
-            operating system has them, which is faster and safe against the end of the process, not of the machine.
-        create: whether to make the file if it is absent.
-        queue: how events wait to be written, and for how long it is tried while other processes hold the file.
-        clock: stamps what the store tells by itself, and is what ``older_than`` counts from.
-
-    Raises:
-        NotAnAuditFile: if the file is something else; it is not changed.
-        NewerSchema: if a newer par wrote it.
-        StoreUnavailable: if it is absent (with ``create=False``), or cannot be opened or written.
-        WrongKey: if the scope is kept with another key.
-        ValueError: for an empty path, a scope that is no plain text of 1 to 200 characters, a short key, or an unknown
-            durability.
-    """
-    where = _checked_path(path)
-    if durability not in ("process", "power"):
-        raise ValueError(f'durability must be "process" or "power", got {durability!r}')
-    options = queue or Queue()
-    linker = Linker(checked_key(key))
-    scribe = Scribe(checked_scope(scope), clock or Clock())
-    file = Path(where)
-    async with (
-        open_host() as host,
-        open_connection(
-            host, partial(open_writer, file, durability, create=create), where, options.give_up_s
-        ) as writing,
-        open_connection(host, partial(open_reader, file), where, options.give_up_s) as reader,
-    ):
-        if key is not None:
-            await writing.run(meet_key, linker, scope)
-
-        async def write(batch: Batch) -> Results:
-            return await writing.run(write_batch, linker, batch)
-
-        async with open_group_commit(write, where, options) as group:
-            removal = Removal(scribe, linker, writing, reader, where)
-            yield SqliteStore(
-                scope,
-                linker,
-                group,
-                Connections(host=host, writer=writing, reader=reader, where=where, clock=clock or Clock()),
-                removal,
-                scribe,
-            )
-
-
-async def sqlite_scopes(path: str | PathLike[str]) -> tuple[str, ...]:
-    """Return the scopes of an audit file, for those who look after all of them.
-
-    Raises:
-        StoreError: as ``open_sqlite`` does.
-        ValueError: for an empty path.
-    """
-    where = _checked_path(path)
-    async with (
-        open_host() as host,
-        open_connection(host, partial(open_writer, Path(where), "power", create=False), where),
-        open_connection(host, partial(open_reader, Path(where)), where) as reader,
-    ):
-        return await reader.run(read_scopes)
-
-
-def _checked_path(path: str | PathLike[str]) -> str:
-    where = fspath(path)
-    if not where or where == ":memory:":
-        raise ValueError(f"path must name a file, got {where!r}")
-    return where

@@ -11,6 +11,7 @@ from par._clock import Clock
 from par.persistence._host import Host
 from par.persistence._limiter_budget import Limiter
 from par.persistence._limiter_sqlite import open_limiter_sqlite
+from par.persistence._processes import Machine
 from par.persistence._sqlite_connection import SqliteConnection, open_connection
 from par.persistence._sqlite_file import open_writer
 
@@ -26,6 +27,7 @@ class Connections:
     reader: SqliteConnection
     where: str
     clock: Clock
+    machine: Machine
 
 
 @asynccontextmanager

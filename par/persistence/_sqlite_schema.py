@@ -15,6 +15,7 @@ APPLICATION_ID: Final = 0x50415231
 _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     events.SQLITE_1,
     (*events.SQLITE_2, *sessions.SQLITE, *memory.SQLITE, *dead_letters.SQLITE, *limiter.SQLITE),
+    sessions.SQLITE_3,
 )
 """Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
 

@@ -8,7 +8,8 @@ from typing import TypeAlias, final
 
 from par.errors import StoreError, WrongKey
 from par.persistence._chain import KEYED, Linker, Record, Tip, numbered
-from par.persistence._group_commit import Batch, Item, Results
+from par.persistence._group_commit import Batch, Checkpoint, Item, Result, Results
+from par.persistence._sessions_sqlite_write import Sessions
 from par.persistence._sqlite_file import is_busy
 
 __all__ = ["Plan", "transaction", "write_batch"]
@@ -69,7 +70,7 @@ def write_batch(connection: sqlite3.Connection, linker: Linker, batch: Batch) ->
     return [_alone(connection, linker, item) for item in batch]
 
 
-def _alone(connection: sqlite3.Connection, linker: Linker, item: Item) -> StoreError | None:
+def _alone(connection: sqlite3.Connection, linker: Linker, item: Item) -> Result:
     try:
         (result,) = write_batch(connection, linker, [item])
     except sqlite3.Error as error:
@@ -78,6 +79,8 @@ def _alone(connection: sqlite3.Connection, linker: Linker, item: Item) -> StoreE
 
 
 def _refusal(item: Item, error: sqlite3.IntegrityError) -> StoreError:
+    if isinstance(item, Checkpoint):
+        return StoreError(f"a change of session {item.work.session!r} was refused: {error}")
     first = item[0]
     return StoreError(f"event {first.seq} of session {first.session!r}, or one stored with it, was refused: {error}")
 
@@ -85,7 +88,7 @@ def _refusal(item: Item, error: sqlite3.IntegrityError) -> StoreError:
 def _together(connection: sqlite3.Connection, linker: Linker, batch: Batch) -> Results:
     with transaction(connection):
         plan = Plan(connection, linker)
-        results = [plan.add(item) for item in batch]
+        results = [plan.checkpoint(item) if isinstance(item, Checkpoint) else plan.add(item) for item in batch]
         plan.carry_out()
     return results
 
@@ -115,6 +118,7 @@ class Plan:
         self._tips: dict[tuple[str, str], Tip] = {}
         self._rows: list[Row] = []
         self._refused: dict[str, StoreError | None] = {}
+        self._sessions = Sessions(connection)
 
     def carry_out(self) -> None:
         """Write what was planned."""
@@ -138,7 +142,26 @@ class Plan:
             for key, tip in self._tips.items()
         ]
 
-    def add(self, item: Item) -> StoreError | None:
+    def checkpoint(self, item: Checkpoint) -> StoreError | bool:
+        """Plan the events and change the session; return whether signals wait for it, or why all of it is refused."""
+        work, before = item.work, len(self._rows)
+        key = (work.scope, work.session)
+        tips, first = dict(self._tips), self._tip(key).seq + 1
+        refused = self.add(item.records) if item.records else None
+        known = refused is None and item.records and len(self._rows) == before
+        if known:  # all of it was done before; whoever owns the session now
+            return self._sessions.waits(work)
+        if refused is None:
+            refused = self._sessions.change(work, first, self._tip(key).seq)
+        elif (lost := self._sessions.lost(work)) is not None:
+            refused = lost
+        if refused is not None:
+            del self._rows[before:]
+            self._tips = tips
+            return refused
+        return self._sessions.waits(work)
+
+    def add(self, item: tuple[Record, ...]) -> StoreError | None:
         """Plan the item, or return why it is refused; then nothing of it is planned."""
         refused = self._refusal_of(item[0].scope)
         if refused is not None:

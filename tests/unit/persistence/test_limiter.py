@@ -19,7 +19,7 @@ from par.limits import Allowance, Limit, Spending
 from par.persistence import _limiter_window as window
 from par.persistence._limiter import Ticket
 from par.persistence._limiter_budget import SharedBudgetBackend
-from par.persistence._limiter_machine import this_machine
+from par.persistence._processes import this_machine
 from par.persistence._limiter_window import Place
 from par.persistence._postgres_pool import open_pg_pool
 
@@ -61,7 +61,7 @@ def test_a_process_is_known_by_its_number_its_start_and_that_of_the_machine(chan
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems tell less of their processes")
 def test_a_process_that_has_ended_is_gone_even_before_its_parent_has_noticed():
-    code = "import sys; from par._clock import Clock; from par.persistence._limiter_machine import this_machine as m; print(m(Clock()).me, flush=True); sys.stdin.read()"
+    code = "import sys; from par._clock import Clock; from par.persistence._processes import this_machine as m; print(m(Clock()).me, flush=True); sys.stdin.read()"
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     name = child.stdout.readline().strip()
     before = this_machine(Clock()).is_alive(name)

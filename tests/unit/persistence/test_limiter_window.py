@@ -30,7 +30,7 @@ from support.shared_limits import add_tables, open_postgres_limits
 from par.limits import Limit
 from par.persistence import _limiter_window as window
 from par.persistence._limiter import Ticket
-from par.persistence._limiter_machine import Machine
+from par.persistence._processes import Machine
 from par.persistence._limiter_window import Place
 
 US = 1_000_000

@@ -19,6 +19,63 @@ pytestmark = pytest.mark.anyio
 KEY = b"a key of 16 bytes or more"
 
 
+ROWS = {
+    "session": {
+        "scope": "'d'",
+        "id": "'s'",
+        "agent": "'a'",
+        "state": "'running'",
+        "owner": "'me'",
+        "fence": "2",
+        "created_at": "'2025'",
+        "updated_at": "'2025'",
+    },
+    "turn": {
+        "scope": "'d'",
+        "session": "'s'",
+        "number": "1",
+        "id": "'t'",
+        "state": "'running'",
+        "message_id": "'m'",
+        "first_seq": "1",
+        "facts": "'{}'",
+    },
+    "step": {
+        "scope": "'d'",
+        "session": "'s'",
+        "turn": "1",
+        "ord": "0",
+        "kind": "'tool'",
+        "status": "'started'",
+        "attempt": "1",
+        "label": "'[1]'",
+    },
+    "signal": {"scope": "'d'", "session": "'s'", "id": "'i'", "name": "'steer'", "body": "'{}'", "at": "'2025'"},
+    "approval": {
+        "scope": "'d'",
+        "session": "'s'",
+        "id": "'i'",
+        "turn": "1",
+        "ord": "0",
+        "status": "'pending'",
+        "asked_at": "'2025'",
+        "body": "'{}'",
+    },
+}
+
+
+def insert(connection, table, row):
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())})")
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    with contextlib.closing(open_writer(tmp_path / "x.db", "process", create=True)) as connection:
+        for name, row in ROWS.items():
+            insert(connection, name, row)
+        yield connection
+
+
 @pytest.fixture
 def old(tmp_path):
     stored = [*envelopes("a", 3), envelope("b", 1, parent="p", content="é漢\x00"), *envelopes("a", 2, first=4)]
@@ -120,38 +177,59 @@ async def test_many_that_open_an_old_file_at_once_all_get_it(old):
 @pytest.mark.parametrize(
     ("table", "values"),
     [
-        ("step", {"status": "'begun'"}),
-        ("step", {"kind": "'other'"}),
-        ("step", {"ended_at": "'2025'"}),
-        ("step", {"session": "'nobody'"}),
-        ("session", {"id": "'t'", "owner": "'me'"}),
-        ("session", {"id": "'t'", "fence": "-1"}),
-        ("signal", {"session": "'nobody'"}),
+        ("session", {"id": "'t'", "fence": "0"}),
+        ("session", {"id": "'t'", "open": "2"}),
+        ("session", {"id": "'t'", "steps": "-1"}),
+        ("turn", {"number": "0"}),
+        ("turn", {"number": "2", "session": "'nobody'"}),
+        ("turn", {"number": "2", "ended_at": "'2025'"}),
+        ("turn", {"number": "2", "message_id": "'m'"}),
+        ("step", {"ord": "1", "status": "'begun'"}),
+        ("step", {"ord": "1", "kind": "'other'"}),
+        ("step", {"ord": "1", "turn": "2"}),
+        ("step", {"ord": "1", "attempt": "0"}),
+        ("signal", {"id": "'j'", "session": "'nobody'"}),
+        ("signal", {"id": "'j'", "name": "'other'"}),
+        ("signal", {"id": "'j'", "turn": "1"}),
+        ("approval", {"id": "'j'", "turn": "2"}),
+        ("approval", {"id": "'j'", "status": "'other'"}),
     ],
 )
-def test_the_tables_of_sessions_refuse_what_makes_no_sense(tmp_path, table, values):
-    rows = {
-        "session": {"scope": "'d'", "id": "'s'", "status": "'idle'", "created_at": "'2025'", "updated_at": "'2025'"},
-        "step": {
-            "scope": "'d'",
-            "session": "'s'",
-            "ord": "0",
-            "name": "'n'",
-            "kind": "'tool'",
-            "status": "'started'",
-            "fence": "1",
-            "idem_key": "'k'",
-            "started_at": "'2025'",
-        },
-        "signal": {"scope": "'d'", "session": "'s'", "id": "'i'", "name": "'n'", "body": "'{}'", "at": "'2025'"},
-    }
+def test_the_tables_of_sessions_refuse_what_makes_no_sense(sessions, table, values):
+    with pytest.raises(sqlite3.IntegrityError, match="constraint failed"):
+        insert(sessions, table, {**ROWS[table], **values})
 
-    def insert(connection, table, row):
-        connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(row.values())})")
 
-    with contextlib.closing(open_writer(tmp_path / "x.db", "process", create=True)) as connection:
-        for name, row in rows.items():
-            insert(connection, name, row)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE session SET fence = 1",
+        "UPDATE session SET fence = 3, id = 't'",
+        "UPDATE turn SET ended_at = NULL, last_seq = NULL",
+        "UPDATE step SET status = 'started'",
+        "UPDATE step SET result = '2'",
+        "UPDATE step SET inbox = '[]'",
+        "UPDATE step SET label = '[]'",
+        "UPDATE signal SET ord = 2",
+        "UPDATE signal SET turn = NULL, ord = NULL",
+    ],
+)
+def test_the_tables_of_sessions_do_not_let_what_is_done_be_undone(sessions, change):
+    sessions.execute("UPDATE turn SET ended_at = '2025', last_seq = 1")
+    sessions.execute("UPDATE step SET status = 'done', result = '1'")
+    sessions.execute("UPDATE signal SET turn = 1, ord = 1")
 
-        with pytest.raises(sqlite3.IntegrityError, match="constraint failed"):
-            insert(connection, table, {**rows[table], "id" if table == "signal" else "scope": "'d'", **values})
+    with pytest.raises(sqlite3.IntegrityError, match=r"only grows|never|once"):
+        sessions.execute(change)
+
+
+def test_the_result_of_a_step_that_is_done_may_be_removed(sessions):
+    sessions.execute("UPDATE step SET status = 'done', result = '1', inbox = '[]'")
+
+    assert sessions.execute("UPDATE step SET result = NULL, inbox = NULL").rowcount == 1
+
+
+def test_all_of_a_session_goes_with_it(sessions):
+    sessions.execute("DELETE FROM session")
+
+    assert [sessions.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ROWS] == [(0,)] * 5

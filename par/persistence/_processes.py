@@ -1,6 +1,7 @@
 """This machine's steady clock, this process's identity, and whether another process is still there."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import attrs
 
 from par._clock import Clock
 
-__all__ = ["Fate", "Machine", "this_machine"]
+__all__ = ["Fate", "Machine", "fate_among_machines", "name_of", "new_name", "this_machine"]
 
 Fate: TypeAlias = Callable[[str], bool | None]
 """Tells whether the process of that identity is alive; ``None`` where it cannot be known from here."""
@@ -21,11 +22,13 @@ _START: Final = 19
 _GONE: Final = frozenset({"Z", "X", "x"})
 """States of processes that have ended and are not cleared away yet."""
 _FIELDS: Final = 4
+_NAMED: Final = 6
+"""How many fields an identity has, and the name of somebody in the process."""
 
 
 @attrs.frozen(kw_only=True)
 class Machine:
-    """What the limits in a file need to know of the machine.
+    """What those need to know of the machine who share something with its other processes.
 
     ``steady_us`` counts microseconds since some moment before the machine was started, the same for all processes,
     and never runs back while ``boot`` is the same; ``wall_us`` is the time of day, used to bridge a restart.
@@ -58,11 +61,35 @@ def this_machine(clock: Clock) -> Machine:
     )
 
 
+def new_name(machine: Machine) -> str:
+    """Return a name for somebody in this process, which nobody else has: the process, a number used once, and the host.
+
+    ``is_alive`` knows it, and so does ``name_of``.
+    """
+    return f"{machine.me} {os.urandom(8).hex()} {socket.gethostname().replace(' ', '-') or '-'}"
+
+
+def name_of(identity: str) -> str:
+    """Return what people may read of a name that ``new_name`` made: the process's number and its host."""
+    fields = identity.split(" ")
+    return f"{fields[2]} on {fields[5]}" if len(fields) == _NAMED else identity
+
+
+def fate_among_machines(machine: Machine) -> Fate:
+    """Return what tells the fate of processes where those of other machines take part as well: nothing of those."""
+
+    def is_alive(identity: str) -> bool | None:
+        same = bool(machine.boot) and identity.startswith(f"{machine.boot} ")
+        return machine.is_alive(identity) if same else None
+
+    return is_alive
+
+
 def _is_alive(identity: str, boot: str, space: str) -> bool | None:
     fields = identity.split(" ")
-    if len(fields) != _FIELDS or not fields[2].isdecimal():
+    if len(fields) not in (_FIELDS, _NAMED) or not fields[2].isdecimal():
         return None
-    its_boot, its_space, pid, start = fields
+    its_boot, its_space, pid, start = fields[:_FIELDS]
     if boot and its_boot not in (boot, "-"):
         return False  # the file is on a local disk: the machine has been started anew since
     if its_space != (space or "-"):
