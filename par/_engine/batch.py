@@ -96,7 +96,7 @@ class _Call:
         )
         self.outcome: ToolOutcome | None = None
         self.started_s: float | None = None
-        self.told = False
+        self.told = run.steps.knows(ordinal)  # then the process that made the call has told its end
 
     def asked(self) -> Asked:
         """Return what this call waits for.
