@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 import anyio
 from typing_extensions import TypeVar
 
+from par.errors import LeaseLost
+
 __all__ = ["CANCELLED_OUTSIDE", "CLOSING_S", "in_own_task", "record_end", "stray_cancellation"]
 
 CLOSING_S = 5.0
@@ -60,6 +62,8 @@ async def record_end(record: Callable[[], Awaitable[None]], *, during: BaseExcep
         except Exception as error:
             if during is None:
                 raise
+            if isinstance(error, LeaseLost):  # another process records the end
+                return
             if error is not during:
                 during.add_note(f"the end of the run could not be recorded: {error}")
             _log.error("the end of a run could not be recorded", exc_info=error)  # not this error alone

@@ -12,7 +12,7 @@ from par._engine.feed import Feed
 from par._engine.session import Session
 from par._ids import UlidSource
 from par._store import Store
-from par.errors import StoreError, StoreUnavailable, UsageError
+from par.errors import LeaseLost, StoreError, StoreUnavailable, UsageError
 from par.events import Envelope, Event
 
 __all__ = ["Journal"]
@@ -55,6 +55,7 @@ class Journal:
         "_feed",
         "_ids",
         "_lock",
+        "_lost",
         "_parent",
         "_publish",
         "_queue",
@@ -88,6 +89,7 @@ class Journal:
         self._queue: list[_Entry] = []
         self._lock: anyio.Lock | None = None if store is None else anyio.Lock(fast_acquire=True)
         self._broken: Exception | None = None
+        self._lost: LeaseLost | None = None
         self._closed = False
 
     async def emit(self, event: Event, step: int) -> None:
@@ -132,12 +134,15 @@ class Journal:
         """Record all that was told, though an append may have failed before.
 
         Raises:
+            LeaseLost: if another process has the session; nothing more was recorded.
             StoreError: if something of it could not be recorded.
         """
+        if self._lost is not None:
+            raise self._lost
         self._broken = None
         try:
             await self._write()
-        except StoreUnavailable:
+        except (StoreUnavailable, LeaseLost):
             raise
         except StoreError:
             # one event may be what the store refuses; a cancellation counts for more than the refusal
@@ -186,6 +191,13 @@ class Journal:
             entries = tuple(self._queue)
             if entries or self._waiting is not None:
                 await store.append([self._placed(entry) for entry in entries])
+        except LeaseLost as error:
+            # what follows in the store is another's: nothing of the queue is there, or ever will be
+            self._lost = self._broken = error
+            for entry in self._queue:
+                entry.error = error
+            self._queue.clear()
+            raise
         except Exception as error:
             self._session.known_to_store = False
             self._broken = error
