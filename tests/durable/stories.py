@@ -1,0 +1,62 @@
+"""Works of single stories: a turn that kills everyone, a frozen owner, a message that comes twice."""
+
+from pathlib import Path
+
+import anyio
+from durable import points, script
+from durable.opening import Acks, open_runtime
+
+from par.errors import LeaseLost, SessionError
+
+
+async def recover(*, place, scene, acks, at="", listing="", max_attempts=20):
+    """Recover what is due once; say what came of it."""
+    scene = script.Scene(**scene)
+    acks = Acks(acks)
+    reached = points.Points(at, listing)
+    agent = script.make_agent(scene, reached.reach)
+    async with open_runtime(place, [agent], at=at, listing=listing, lease_s=scene.lease_s, reached=reached) as rt:
+        for one in await rt.recover(max_attempts=max_attempts):
+            acks.say("recovered", session=one.session, error=type(one.error).__name__ if one.error else None)
+
+
+async def deliver(*, place, scene, acks, at="", listing=""):
+    """Deliver the first message, as a web hook does that knows nothing of what became of earlier deliveries."""
+    scene = script.Scene(**scene)
+    acks = Acks(acks)
+    reached = points.Points(at, listing)
+    agent = script.make_agent(scene, reached.reach)
+    message_id, prompt = script.MESSAGES[0]
+    async with open_runtime(place, [agent], at=at, listing=listing, reached=reached) as rt:
+        try:
+            result = await rt.run(agent, prompt, session=scene.session, message_id=message_id)
+        except SessionError as error:
+            acks.say("refused", error=type(error).__name__)
+        else:
+            acks.say("answered", stop_reason=result.stop_reason, messages=len(result.messages))
+
+
+async def freeze(*, place, scene, acks, at="", listing="", frozen=""):
+    """Play until a point at which the process says so in a file, and waits a little to be frozen there."""
+    scene = script.Scene(**scene)
+    acks = Acks(acks)
+
+    def reach(name):
+        count[name] = count.get(name, 0) + 1
+        if f"{name}#{count[name]}" == at:
+            Path(frozen).touch()
+
+    count = {}
+    agent = script.make_agent(scene, reach)
+    async with open_runtime(place, [agent], acks=acks, session=scene.session, lease_s=scene.lease_s) as rt:
+        message_id, prompt = script.MESSAGES[0]
+        try:
+            await rt.run(agent, prompt, session=scene.session, message_id=message_id)
+        except LeaseLost:
+            acks.say("refused", error="LeaseLost")
+        else:
+            acks.say("not refused")
+        await anyio.lowlevel.checkpoint()
+
+
+WORKS = {"recover": recover, "deliver": deliver, "freeze": freeze}

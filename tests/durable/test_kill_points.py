@@ -1,0 +1,34 @@
+"""A process that is killed at any named point: another one goes on, and nothing is lost and nothing happens twice."""
+
+import pytest
+from durable.lab import sweep, sweep_twice, told
+
+
+def one_of_each(points):
+    """Return the middle one of the points of each name."""
+    names = {}
+    for point in points:
+        names.setdefault(point.split("#")[0], []).append(point)
+    return [all_[len(all_) // 2] for all_ in names.values()]
+
+
+@pytest.mark.timeout(240)
+def test_a_session_survives_a_kill_at_each_named_point(lab):
+    points, _ = lab.undisturbed()
+    names = one_of_each(points)
+
+    sweep(lab, names)
+
+    assert told(lab.judge()) == ""
+    assert lab.kills == len(names)
+
+
+@pytest.mark.timeout(240)
+def test_a_session_survives_kills_at_two_points_in_a_row(lab):
+    points, _ = lab.undisturbed(stream=True, chain=True)
+    names = one_of_each(points)[::2]
+
+    sweep_twice(lab, names, names[1:] + names[:1], stream=True, chain=True)
+
+    assert told(lab.judge()) == ""
+    assert lab.kills >= len(names)
