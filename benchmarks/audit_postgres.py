@@ -24,7 +24,8 @@ from benchmarks.measure import interleaved
 from par._ids import new_ulid
 from par.events import BashCompleted, BashInvoked, Envelope, ModelAttempted, ToolCallEnded, ToolCallStarted
 from par.persistence._chain import Linker, record_of
-from par.persistence._postgres import PostgresStore, open_postgres
+from par.persistence._postgres import PostgresStore
+from par.persistence._postgres_open import open_postgres
 from par.usage import Usage
 from tests.support.postgres_questions import QUESTIONS, scanned_whole
 from tests.support.postgres_server import PostgresServer

@@ -5,7 +5,8 @@ from par.persistence._chain import AUDIT_SESSION
 from par.persistence._export import Exported, ExportFormat, Selection, export_events
 from par.persistence._group_commit import Queue, WhenFull
 from par.persistence._heads import read_heads, sign_heads
-from par.persistence._postgres import PostgresStore, open_postgres, postgres_scopes
+from par.persistence._postgres import PostgresStore
+from par.persistence._postgres_open import open_postgres, postgres_scopes
 from par.persistence._postgres_pool import PgOptions
 from par.persistence._postgres_schema import grant_roles
 from par.persistence._sqlite import SqliteStore

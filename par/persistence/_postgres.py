@@ -3,43 +3,37 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from hashlib import md5
-from typing import Final, final
+from typing import final
 
-import anyio
 import anyio.lowlevel
 
-from par._clock import Clock
 from par._store import EventQuery, Expired, Head, Redaction, SessionSummary, Verification
-from par.errors import WrongKey
 from par.events import Envelope, Event
-from par.persistence._chain import KEYED, Linker, checked_key, checked_scope, record_of
+from par.persistence._chain import Linker, record_of
 from par.persistence._dead_letters_postgres import PostgresDeadLetters
-from par.persistence._group_commit import Batch, GroupCommit, Queue, Results, open_group_commit
+from par.persistence._group_commit import GroupCommit
 from par.persistence._limiter_budget import Limiter
 from par.persistence._limiter_postgres import open_limiter_postgres
 from par.persistence._memory_postgres import PostgresMemory
 from par.persistence._own_records import Scribe, refuse_own_session
-from par.persistence._postgres_driver import Connection
-from par.persistence._postgres_pool import PgOptions, PgPool, open_pg_pool
+from par.persistence._postgres_keys import compare_key
+from par.persistence._postgres_pool import PgPool
 from par.persistence._postgres_read import (
     last_position,
     last_seq,
     read_heads,
     read_page,
-    read_scopes,
     read_sessions,
 )
 from par.persistence._postgres_removal import Removal
-from par.persistence._postgres_schema import migrate
 from par.persistence._postgres_tail import Bell, Tail
 from par.persistence._postgres_verify import verify
-from par.persistence._postgres_write import Writer, refuse_nul
+from par.persistence._postgres_write import refuse_nul
+from par.persistence._sessions_owner import Place
+from par.persistence._sessions_postgres import PostgresSessions
 from par.persistence._sqlite_read import Page, Pages, Row
 
-__all__ = ["PostgresStore", "open_postgres", "postgres_scopes"]
-
-_CLOSE_S: Final = 5.0
+__all__ = ["PostgresStore"]
 
 
 @final
@@ -50,13 +44,16 @@ class PostgresStore:
     session remains one chain. All that a store reads and writes is of its own scope.
     """
 
-    def __init__(self, linker: Linker, writer: GroupCommit, pool: PgPool, bell: Bell, scribe: Scribe) -> None:
+    def __init__(
+        self, linker: Linker, writer: GroupCommit, pool: PgPool, bell: Bell, scribe: Scribe, place: Place
+    ) -> None:
         self._scope = scribe.scope
         self._linker = linker
         self._writer = writer
         self._pool = pool
         self._bell = bell
         self._scribe = scribe
+        self._place = place
         self._removal = Removal(scribe, linker, pool)
 
     @property
@@ -84,6 +81,10 @@ class PostgresStore:
         """
         async with open_limiter_postgres(self._pool) as limiter:
             yield limiter
+
+    def session_log(self) -> PostgresSessions:
+        """Return the durable side of sessions: with it the store makes a runtime's named sessions durable."""
+        return PostgresSessions(self._writer, self._pool, self._place)
 
     def dead_letters(self) -> PostgresDeadLetters:
         """Return the events that did not reach a subscriber; see ``par.bus``."""
@@ -227,7 +228,7 @@ class PostgresStore:
             WrongKey: if the scope is kept with a key and the store was opened without it.
             ValueError: for a head of another scope.
         """
-        await self._pool.run(lambda connection: _compare_key(connection, self._linker, self._scope), again=True)
+        await self._pool.run(lambda connection: compare_key(connection, self._linker, self._scope), again=True)
         return await verify(self._pool, self._scope, self._linker, session, heads)
 
     async def redact(
@@ -292,101 +293,3 @@ class PostgresStore:
         """
         await self._writer.flush()
         return await self._removal.expire(older_than, before, session, progress)
-
-
-@asynccontextmanager
-async def open_postgres(
-    dsn: str,
-    *,
-    scope: str = "default",
-    key: bytes | None = None,
-    queue: Queue | None = None,
-    options: PgOptions | None = None,
-    notify: bool = True,
-    clock: Clock | None = None,
-) -> AsyncGenerator[PostgresStore, None]:
-    """Open an audit in Postgres (15 or newer), on asyncio or trio, and close it after the block.
-
-    The tables are made, or brought to the present schema, in one transaction; any number of processes may start at
-    once. They are in the schema ``par`` of the database. A login that may only append or read (see ``grant_roles``)
-    can open what another has made. Leaving the block takes no more events, writes those that are queued (for at most
-    ``queue.flush_s`` seconds, also when the block is cancelled), and closes every connection.
-
-    UPDATE, DELETE and TRUNCATE of what was stored are refused by triggers, and rows of other scopes are hidden by
-    row-level security, from all but superusers. That guards against accidents; what proves that nothing was changed
-    is the hash chain, see ``verify``.
-
-    Args:
-        dsn: a URI, ``postgresql://user:password@host:port/database``. It must lead to the server itself, or to a
-            pooler that keeps a session on one connection. The password is in no message.
-        scope: the tenant whose events these are. Stores of other scopes in the same database see nothing of them.
-        key: with a key, 16 bytes or more, who has not got it cannot make records that ``verify`` accepts. A scope
-            that was once opened with a key is written and verified with that key only; it can be read without.
-        queue: how events wait to be written, and for how long writing is tried while the database is away.
-        options: how many connections there are, and how long connecting, a statement and reading may take. One more
-            connection serves all tails.
-        notify: whether to tell tails of each batch, which costs the server a little; without it they find out within
-            5 s.
-        clock: stamps what the store tells by itself, and is what ``older_than`` counts from.
-
-    Raises:
-        MissingExtra: if asyncpg is not installed.
-        NewerSchema: if a newer par made the tables.
-        WrongKey: if the scope is kept with another key.
-        StoreUnavailable: if the database cannot be reached, read or changed.
-        ValueError: for a ``dsn`` that is no such URI, a scope that is no plain text of 1 to 200 characters, or a short
-            key.
-    """
-    waiting = queue or Queue()
-    linker = Linker(checked_key(key))
-    scribe = Scribe(checked_scope(scope), clock or Clock())
-    async with open_pg_pool(dsn, options, scope=scope) as pool:
-        await migrate(pool)
-        if key is not None:
-            await pool.run(lambda connection: _meet_key(connection, linker, scope), again=True)
-        rows = Writer(linker, pool.where, notify=notify)
-
-        async def write(batch: Batch) -> Results:
-            return await pool.run(
-                lambda connection: rows.write(connection, batch), again=True, give_up_s=waiting.give_up_s
-            )
-
-        bell = Bell(pool, "par_" + md5(scope.encode(), usedforsecurity=False).hexdigest())
-        try:
-            async with open_group_commit(write, pool.where, waiting) as group:
-                yield PostgresStore(linker, group, pool, bell, scribe)
-        finally:
-            with anyio.move_on_after(_CLOSE_S, shield=True):
-                await bell.aclose()
-
-
-async def postgres_scopes(dsn: str, *, options: PgOptions | None = None) -> tuple[str, ...]:
-    """Return the scopes that hold events in a database, in order, for those who look after all of them.
-
-    A login that is bound to scopes gets those. One that may only append is refused. The tables are made if they are
-    not there.
-
-    Raises:
-        MissingExtra: if asyncpg is not installed.
-        NewerSchema: if a newer par made the tables.
-        StoreUnavailable: if the database cannot be reached, or the login may not do that.
-        ValueError: for a ``dsn`` that is no URI of Postgres.
-    """
-    async with open_pg_pool(dsn, options) as pool:
-        await migrate(pool)
-        return await pool.run(read_scopes, again=True)
-
-
-async def _compare_key(connection: Connection, linker: Linker, scope: str) -> None:
-    found = await connection.fetchval("SELECT key_of_scope()")
-    if found is not None and found != linker.fingerprint():
-        raise _wrong_key(linker, scope)
-
-
-async def _meet_key(connection: Connection, linker: Linker, scope: str) -> None:
-    if await connection.fetchval("SELECT meet_key($1)", linker.fingerprint()) != linker.fingerprint():
-        raise _wrong_key(linker, scope)
-
-
-def _wrong_key(linker: Linker, scope: str) -> WrongKey:
-    return WrongKey(scope, "this is another one" if linker.format == KEYED else "open the store with it to verify them")

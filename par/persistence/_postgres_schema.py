@@ -13,6 +13,7 @@ from par.persistence._schema import (
     postgres_events,
     postgres_memory,
     postgres_scopes,
+    postgres_session_calls,
     postgres_sessions,
 )
 from par.persistence._schema.postgres_roles import GRANTS, GUARD, ROLES
@@ -28,6 +29,7 @@ _MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *dead_letters.POSTGRES,
         *limiter.POSTGRES,
     ),
+    (*postgres_sessions.POSTGRES_2, *postgres_session_calls.POSTGRES_2),
 )
 """Statements that lead from schema n to n + 1. Forward only; a released entry is never edited."""
 

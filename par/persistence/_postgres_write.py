@@ -1,12 +1,13 @@
 """Writing batches to Postgres: one statement each, as long as nobody else writes to the same sessions."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, cast, final
 
-from par.errors import StoreError, StoreUnavailable
+from par.errors import LeaseLost, StoreError, StoreUnavailable
 from par.persistence._chain import Linker, Record, Tip, numbered
-from par.persistence._group_commit import Batch, Item, Result, Results, records_in
+from par.persistence._group_commit import Batch, Checkpoint, Item, Result, Results, records_in
 from par.persistence._postgres_driver import Connection, failure_of, sqlstate_of
+from par.persistence._sessions_postgres_write import Changes, Done
 
 __all__ = ["Writer", "refuse_nul", "write_own"]
 
@@ -19,6 +20,12 @@ _TIPS: Final = "SELECT session, seq, hash, format FROM tips($1)"
 _STORED: Final = "SELECT session, seq FROM stored($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _KNOWN_IDS: Final = "SELECT known_ids($1)"
 
+_CHECKPOINT: Final = """
+    SELECT lost, doubtful, waiting FROM checkpoint(
+        $21, $1, $2::smallint, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+    )
+"""
+
 _HAS_GROWN: Final = "PA001"
 """Raised by ``append``: another process wrote to one of the sessions."""
 _NO_PARTITION: Final = "23514"
@@ -26,6 +33,8 @@ _TAKEN: Final = "23505"
 _SESSIONS_KNOWN: Final = 10_000
 _TRIES: Final = 20
 """Another process can be faster a few times in a row; each time it was, it has stored something."""
+_COLUMNS: Final = 17
+"""The number of lists that ``append`` is given: of records, links and chains."""
 _IDENTITY: Final = 9
 """The number of columns from ``scope`` to ``kind``, which come first in a record; then comes the body."""
 
@@ -45,7 +54,7 @@ def refuse_nul(records: Iterable[Record]) -> None:
 
 @final
 class _Plan:
-    """The rows that one statement adds, with the chains that they continue."""
+    """What one statement does: the rows that it adds, with the chains that they continue, and the changed sessions."""
 
     def __init__(self, linker: Linker, tips: dict[str, Tip], is_there: Callable[[Record], bool]) -> None:
         self._linker = linker
@@ -54,16 +63,45 @@ class _Plan:
         self.tips: dict[str, Tip] = {}
         self.records: list[Record] = []
         self.links: list[tuple[bytes, bytes]] = []
+        self.changes = Changes()
 
-    def add(self, item: Item) -> StoreError | None:
-        """Plan the item, or return why it is refused; then nothing of it is planned."""
+    def item(self, place: int, item: Item, lost: Collection[int]) -> StoreError | None:
+        """Plan the item at that place of the batch, or return why it is refused; then nothing of it is planned.
+
+        ``lost`` are the places of those whose lease is known not to hold.
+        """
+        if not isinstance(item, Checkpoint):
+            return self.add(item)
+        work, many, tips = item.work, len(self.records), dict(self.tips)
+        first = self._tip(work.session).seq + 1
+        refused = self.add(item.records)
+        if refused is None and item.records and len(self.records) == many:
+            self.changes.ask(work)  # all of it was done before; whoever owns the session now
+            return None
+        if refused is None and place not in lost:
+            last = self._tip(work.session).seq
+            self.changes.add(place, work, *((first, last) if item.records else (None, None)))
+            return None
+        del self.records[many:]
+        del self.links[many:]
+        self.tips = tips
+        if place in lost:
+            return LeaseLost(work.session)
+        self.changes.doubt(place, work)
+        return refused
+
+    def _tip(self, session: str) -> Tip:
+        return self.tips.get(session) or self._before[session]
+
+    def add(self, records: Sequence[Record]) -> StoreError | None:
+        """Plan the records, or return why they are refused; then none of them is planned."""
         tips: dict[str, Tip] = {}
-        records: list[Record] = []
+        planned: list[Record] = []
         links: list[tuple[bytes, bytes]] = []
         link, style = self._linker.link, self._linker.format
-        for given in records_in(item):
+        for given in records:
             session = given.session
-            tip = tips.get(session) or self.tips.get(session) or self._before[session]
+            tip = tips.get(session) or self._tip(session)
             if given.seq == 0:
                 if self._is_there(given):
                     continue
@@ -71,7 +109,7 @@ class _Plan:
             else:
                 record = given
             if record.seq != tip.seq + 1:
-                if self._is_there(record) or _among(record, records) or _among(record, self.records):
+                if self._is_there(record) or _among(record, planned) or _among(record, self.records):
                     continue
                 return StoreError(
                     f"event {record.seq} of session {session!r} was refused: it is not the next one, which "
@@ -83,16 +121,18 @@ class _Plan:
                     "and the store was opened without one"
                 )
             digest = link(tip.hash, record.sealed)
-            records.append(record)
+            planned.append(record)
             links.append((tip.hash, digest))
             tips[session] = Tip(record.seq, digest, style)
         self.tips.update(tips)
-        self.records += records
+        self.records += planned
         self.links += links
         return None
 
     def arguments(self) -> list[object]:
         """Return the columns of the new records, and the chains with the heads that they are expected to have."""
+        if not self.records:
+            return [[] for _ in range(_COLUMNS)]
         lasts = {record.session: place for place, record in enumerate(self.records, 1)}
         columns = list(zip(*self.records, strict=True))
         return [
@@ -166,28 +206,49 @@ class Writer:
             raise refused
 
     async def _together(self, connection: Connection, batch: Batch) -> Results:
-        known = await self._learn({record.session for item in batch for record in records_in(item)}, connection)
-        plan, results = await self._planned(connection, batch)
-        if known and any(results):  # another process may have written since: refusals need what is true now
-            self._tips.clear()
-            await self._learn({record.session for item in batch for record in records_in(item)}, connection)
-            plan, results = await self._planned(connection, batch)
-        await self._carry_out(connection, plan)
+        known = await self._learn(_sessions_of(batch), connection)
+        lost: set[int] = set()
+        while True:  # each round but the last finds one more that is lost
+            plan, refused = await self._planned(connection, batch, lost)
+            if known and (lost or any(refused)):  # another process may have written: refusals need what is true now
+                known = False
+                self._tips.clear()
+                await self._learn(_sessions_of(batch), connection)
+                plan, refused = await self._planned(connection, batch, lost)
+            done = await self._carry_out(connection, plan)
+            for place in done.doubtful:
+                refused[place] = LeaseLost(cast("Checkpoint", batch[place]).work.session)  # only those are doubted
+            if not done.lost:
+                break
+            lost |= done.lost
         self._unsure = False
-        return results
+        return [
+            error or (item.work.session in done.waiting if isinstance(item, Checkpoint) else None)
+            for error, item in zip(refused, batch, strict=True)
+        ]
 
-    async def _planned(self, connection: Connection, batch: Batch) -> tuple[_Plan, list[StoreError | None]]:
+    async def _planned(
+        self, connection: Connection, batch: Batch, lost: Collection[int]
+    ) -> tuple[_Plan, list[StoreError | None]]:
         there = await self._stored(connection, batch)
         plan = _Plan(self._linker, self._tips, lambda record: id(record) in there)
-        return plan, [plan.add(item) for item in batch]
+        return plan, [plan.item(place, item, lost) for place, item in enumerate(batch)]
 
-    async def _carry_out(self, connection: Connection, plan: _Plan) -> None:
-        if not plan.records:
-            return
+    async def _carry_out(self, connection: Connection, plan: _Plan) -> Done:
+        if not plan.records and not plan.changes:
+            return Done()
         months = {record.at[:7] for record in plan.records} - self._months
-        await connection.fetchval(_APPEND, sorted(months), self._linker.format, self._notify, *plan.arguments())
+        values = (sorted(months), self._linker.format, self._notify, *plan.arguments())
+        done = Done()
+        if plan.changes:
+            done = Done.of(await connection.fetchrow(_CHECKPOINT, *values, plan.changes.text()))
+            if done.lost:
+                return done  # then it has done nothing
+        else:
+            await connection.fetchval(_APPEND, *values)
         self._tips.update(plan.tips)
         self._months |= months
+        return done
 
     async def _learn(self, sessions: set[str], connection: Connection) -> bool:
         """Find out where the sessions end; return whether some of that was known already."""
@@ -223,6 +284,11 @@ class Writer:
         return there
 
 
+def _sessions_of(batch: Batch) -> set[str]:
+    found = {record.session for item in batch for record in records_in(item)}
+    return found | {item.work.session for item in batch if isinstance(item, Checkpoint)}
+
+
 async def write_own(connection: Connection, linker: Linker, records: tuple[Record, ...]) -> None:
     """Add the store's own records, in a transaction that has locked the scope's row of the ledger.
 
@@ -235,5 +301,7 @@ async def write_own(connection: Connection, linker: Linker, records: tuple[Recor
 
 
 def _refusal(item: Item, problem: str) -> StoreError:
-    first = records_in(item)[0]
+    if isinstance(item, Checkpoint):
+        return StoreError(f"a change of session {item.work.session!r} was refused: {problem}")
+    first = item[0]
     return StoreError(f"event {first.seq} of session {first.session!r}, or one stored with it, was refused: {problem}")

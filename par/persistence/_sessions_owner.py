@@ -1,7 +1,7 @@
 """Who works at a session: whether the right still holds, and how that is told."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -9,9 +9,21 @@ from par._clock import Clock
 from par.codec import time_of, time_text
 from par.persistence._processes import Fate, Machine
 
-__all__ = ["Held", "Term", "is_dead", "term_of"]
+__all__ = ["Held", "Place", "Term", "Wants", "is_dead", "term_of"]
+
+Wants: TypeAlias = Literal["new", "open", "any"]
+"""Which session shall be owned; see ``SessionLog.acquire``."""
 
 _US: Final = 1_000_000
+
+
+@attrs.frozen
+class Place:
+    """Whose sessions, on which machine, at which time."""
+
+    scope: str
+    machine: Machine
+    clock: Clock
 
 
 def is_dead(fate: Fate, owner: str) -> bool:

@@ -14,7 +14,8 @@ from par.persistence._chain import records_of
 from par.persistence._group_commit import Checkpoint, GroupCommit
 from par.persistence._own_records import refuse_own_session
 from par.persistence._processes import Machine, new_name
-from par.persistence._sessions_sqlite_jobs import Place, Wants, forsake, give_up, prolong, send_signal, take
+from par.persistence._sessions_owner import Place, Wants
+from par.persistence._sessions_sqlite_jobs import forsake, give_up, prolong, send_signal, take
 from par.persistence._sessions_sqlite_read import (
     read_approvals,
     read_due,
@@ -56,6 +57,11 @@ class SqliteSessions:
     _group: GroupCommit
     _connections: Connections
     _place: Place
+
+    @property
+    def machine(self) -> Machine:
+        """The machine on which owners live or die."""
+        return self._place.machine
 
     def on(self, machine: Machine, clock: Clock) -> "SqliteSessions":
         """Return the same as another machine would see it, at another time."""

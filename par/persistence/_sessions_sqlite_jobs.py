@@ -2,23 +2,18 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-import attrs
-
-from par._clock import Clock
 from par._durable.log import Lease
 from par.codec import time_text
 from par.errors import NoSuchSession, NothingToResume, SessionBusy, SessionUnfinished
-from par.persistence._processes import Machine, name_of
-from par.persistence._sessions_owner import Held, term_of
+from par.persistence._processes import name_of
+from par.persistence._sessions_owner import Held, Place, Wants, term_of
 from par.persistence._sessions_values import SignalRow
 from par.persistence._sqlite_write import transaction
 from par.states import TaskState
 
-__all__ = ["Place", "Wants", "forsake", "give_up", "prolong", "send_signal", "take"]
-
-Wants: TypeAlias = Literal["new", "open", "any"]
+__all__ = ["forsake", "give_up", "prolong", "send_signal", "take"]
 
 _FIND: Final = "SELECT fence, open, owner, lease_until, lease_us, boot FROM session WHERE scope = ? AND id = ?"
 _MAKE: Final = """
@@ -41,15 +36,6 @@ _SEND: Final = """
     INSERT INTO signal (scope, session, id, name, body, at) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (scope, session, id) DO NOTHING
 """
-
-
-@attrs.frozen
-class Place:
-    """Whose sessions, on which machine, at which time."""
-
-    scope: str
-    machine: Machine
-    clock: Clock
 
 
 def take(

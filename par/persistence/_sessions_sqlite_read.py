@@ -10,8 +10,7 @@ from par._durable.log import Lease, Opened, Signal, StepRecord
 from par.codec import time_text
 from par.errors import NoSuchSession
 from par.persistence._processes import name_of
-from par.persistence._sessions_owner import Held, is_dead
-from par.persistence._sessions_sqlite_jobs import Place
+from par.persistence._sessions_owner import Held, Place, is_dead
 from par.persistence._sessions_values import approval_of, info_of, signal_of, step_of, text_of, turn_of
 from par.persistence._sqlite_read import last_seq
 from par.sessions import Approval, SessionInfo, TurnInfo

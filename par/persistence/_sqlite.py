@@ -16,8 +16,8 @@ from par.persistence._limiter_budget import Limiter
 from par.persistence._memory_history import purge_step
 from par.persistence._memory_sqlite import SqliteMemory
 from par.persistence._own_records import Scribe, refuse_own_session
+from par.persistence._sessions_owner import Place
 from par.persistence._sessions_sqlite import SqliteSessions
-from par.persistence._sessions_sqlite_jobs import Place
 from par.persistence._sqlite_connections import Connections, open_limits
 from par.persistence._sqlite_keys import compare_key
 from par.persistence._sqlite_read import (

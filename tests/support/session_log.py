@@ -6,8 +6,8 @@ import attrs
 from unit.persistence.made import START
 
 from par._clock import Clock
-from par._durable.log import Change, Lease, Signal, StepRecord
-from par._ids import new_ulid
+from par._durable.log import Signal, StepRecord
+from par._ids import UlidSource
 from par.calls import ModelReply
 from par.messages import Assistant, Text, as_messages
 from par.outcomes import Done
@@ -16,11 +16,14 @@ from par.sessions import Approval, TurnInfo
 from par.states import TaskState
 
 
+_IDS = UlidSource()
+
+
 def turn(number=1, *, text="hello", **changes):
     """Return a turn that runs."""
     fields = {
         "number": number,
-        "id": new_ulid(),
+        "id": _IDS.next(),
         "agent": "agent",
         "definition": "d",
         "state": TaskState.RUNNING,
@@ -63,13 +66,13 @@ def started(ordinal=0, *, turn=1, **changes):
 
 def signal(name="steer", *, at=START, **body):
     """Return a signal."""
-    return Signal(id=new_ulid(), name=name, body=body, at=at)
+    return Signal(id=_IDS.next(), name=name, body=body, at=at)
 
 
 def approval(session="s", *, turn=1, ordinal=0, **changes):
     """Return an approval that waits for a decision, for ever."""
     fields = {
-        "id": new_ulid(),
+        "id": _IDS.next(),
         "session": session,
         "turn": turn,
         "ordinal": ordinal,
@@ -81,16 +84,6 @@ def approval(session="s", *, turn=1, ordinal=0, **changes):
         "asked_at": START,
     }
     return Approval(**{**fields, **changes})
-
-
-def change(lease, **fields):
-    """Return a change."""
-    return Change(lease=lease, **fields)
-
-
-def other(lease):
-    """Return a lease of the same session that is nobody's."""
-    return Lease(session=lease.session, owner=lease.owner, fence=lease.fence - 1)
 
 
 class Hands:
@@ -120,8 +113,3 @@ class Hands:
             wall_us=lambda: round(self.now.timestamp() * 1_000_000),
             is_alive=lambda owner: False if owner in self.dead else None,
         )
-
-
-def held_log(store, hands):
-    """Return the store's session log on a machine that a test holds."""
-    return store.session_log().on(hands.machine, hands.clock)

@@ -64,6 +64,10 @@ GRANTS: Final = """
                 GRANT SELECT, INSERT, UPDATE, DELETE ON limiter, limiter_place, allowance, allowance_hold TO par_append;
                 EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO par_append', of_limits);
             END IF;
+            IF to_regclass('par.turn') IS NOT NULL THEN
+                GRANT SELECT, INSERT, UPDATE ON session, turn, step, signal, approval TO par_append;
+                GRANT EXECUTE ON FUNCTION checkpoint, session_acquire, session_renew, session_release TO par_append;
+            END IF;
         END IF;
         IF to_regrole('par_read') IS NOT NULL THEN
             GRANT USAGE ON SCHEMA par TO par_read;
@@ -74,10 +78,15 @@ GRANTS: Final = """
             IF of_limits IS NOT NULL THEN
                 GRANT SELECT ON limiter, limiter_place, allowance, allowance_hold TO par_read;
             END IF;
+            IF to_regclass('par.turn') IS NOT NULL THEN
+                GRANT SELECT ON session, turn, step, signal, approval TO par_read;
+            END IF;
         END IF;
     END $$
 """
 """Gives the roles their part, where they exist. Run after every migration, and when the roles are made.
+
+Those who append own sessions, and therefore read what those hold; they remove none that has a turn.
 
 Whoever has both may besides replay dead letters, which needs to read them and to delete them, and search what was said,
 which needs to read events and to write the index.

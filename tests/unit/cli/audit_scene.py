@@ -26,7 +26,7 @@ from par.events import (
 )
 from par.messages import Assistant, Text, ToolUse, User
 from par.persistence import open_sqlite
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.states import TaskState
 from par.usage import Usage
 

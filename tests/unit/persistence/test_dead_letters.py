@@ -18,7 +18,7 @@ from par.persistence import open_sqlite
 from par.persistence._dead_letters_postgres import PostgresDeadLetters
 from par.persistence._dead_letters_sqlite import SqliteDeadLetters
 from par.persistence._host import open_host
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.persistence._postgres_pool import open_pg_pool
 from par.persistence._schema import dead_letters as schema
 from par.persistence._schema.postgres_roles import GUARD

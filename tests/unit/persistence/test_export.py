@@ -20,7 +20,7 @@ from par.events import Envelope, Event, Redacted, RunStarted, ToolProgress
 from par.persistence import open_sqlite
 from par.persistence._export import Exported, Selection, export_events
 from par.persistence._export_csv import COLUMNS, CsvRows, name_of
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 from support.postgres_server import PostgresServer
 
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 
 TESTS = Path(__file__).parents[3]
 WRITING = Path(__file__).with_name("writing.py")

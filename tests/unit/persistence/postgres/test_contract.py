@@ -7,7 +7,7 @@ from contract.test_store_contract import *  # noqa: F403 # the tests are what is
 from unit.persistence.made import envelope
 
 from par.errors import StoreError
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 
 NUMBERS = count(1)
 

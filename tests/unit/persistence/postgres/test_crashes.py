@@ -7,7 +7,7 @@ import pytest
 from unit.persistence.made import envelopes
 from unit.persistence.postgres.crashing import NOTHING, Writing, kill_server, kill_writers, losses
 
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from unit.persistence.made import START, envelope
 
 from par.events import BashInvoked, ModelAttempted, ToolCallEnded, ToolCallStarted
 from par.persistence import _postgres
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.usage import Usage
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ import pytest
 from unit.persistence.made import envelope, envelopes
 
 from par.errors import StoreUnavailable
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.persistence._postgres_schema import grant_roles
 
 pytestmark = pytest.mark.anyio

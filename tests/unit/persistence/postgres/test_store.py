@@ -17,7 +17,7 @@ from par.limits import Limit
 from par.persistence import AUDIT_SESSION, Queue, read_heads, sign_heads
 from par.persistence._chain import Linker, record_of
 from par.persistence._own_records import Scribe
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.persistence._postgres_pool import PgOptions, open_pg_pool
 from par.persistence._postgres_schema import SCHEMA_VERSION, migrate
 from par.persistence._postgres_write import Writer

@@ -6,7 +6,7 @@ import pytest
 from unit.persistence.made import envelope, envelopes
 
 from par.errors import StoreUnavailable
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.persistence._postgres_pool import PgOptions, open_pg_pool
 from par.persistence._postgres_tail import Bell
 

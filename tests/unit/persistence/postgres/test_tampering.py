@@ -5,7 +5,7 @@ from unit.persistence.made import envelope, envelopes
 
 from par.errors import ChainBroken
 from par.persistence._chain import Linker, record_of
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 from par.persistence._postgres_pool import open_pg_pool
 from par.persistence._postgres_verify import _WHOLE
 

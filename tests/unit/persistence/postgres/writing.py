@@ -8,7 +8,7 @@ import sys
 import anyio
 from unit.persistence.made import envelope
 
-from par.persistence._postgres import open_postgres
+from par.persistence._postgres_open import open_postgres
 
 
 async def write(dsn, scope, prefix):
