@@ -5,6 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from par.cli._audit_arguments import add_audit_commands
+from par.cli._sessions_arguments import add_sessions_commands
+from par.cli._store_arguments import seconds
 
 __all__ = ["parser"]
 
@@ -14,6 +16,7 @@ exit codes:
   1  the run or the command failed
   2  the command line or the configuration is wrong
   3  the audit chain is broken
+  4  the session waits for a person's decision
   130  interrupted
 """
 
@@ -43,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--session", metavar="NAME", help="record under this session instead of a new one")
     _run_options(run)
 
+    add_sessions_commands(
+        commands.add_parser("sessions", help="look at durable sessions, resume them, decide for them")
+    )
     add_audit_commands(commands.add_parser("audit", help="read, verify, copy and clean what was recorded"))
     tool = commands.add_parser(
         "bash",
@@ -88,14 +94,4 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
         "--workspace", type=Path, metavar="DIR", help="the folder to look at (default: the repository you stand in)"
     )
     parser.add_argument("--audit", type=Path, metavar="FILE", help="the audit file (default: in your folder for state)")
-    parser.add_argument("--timeout", type=_seconds, metavar="S", help="end the run after S seconds")
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0")
-    return seconds
+    parser.add_argument("--timeout", type=seconds, metavar="S", help="end the run after S seconds")

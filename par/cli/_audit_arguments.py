@@ -2,30 +2,18 @@
 
 import argparse
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+
+from par.cli._store_arguments import AGE, STORE, Commands, age, as_json, place, positive, store
 
 __all__ = ["add_audit_commands"]
-
-_STORE: Final = """\
-The audit is a file (SQLite), or a database of Postgres: postgresql://user@host/database. A password in a command line
-can be seen by others on the machine; leave it out and set PGPASSWORD, or keep it in ~/.pgpass.
-"""
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGE: Final = re.compile(r"([1-9][0-9]{0,8})([smhdw])")
-
-
-class _Commands(Protocol):
-    """What ``add_subparsers`` returns; argparse has no public name for it."""
-
-    def add_parser(self, name: str, /, *, help: str) -> argparse.ArgumentParser: ...  # noqa: A002 # argparse's name
 
 
 def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     """Add the commands of ``par audit`` to its parser; ``audit_command`` carries them out."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.description = _STORE
+    parser.description = STORE
     commands = parser.add_subparsers(dest="audit_command", required=True, metavar="COMMAND")
     _add_reading(commands)
     _add_copying(commands)
@@ -33,46 +21,46 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     _add_letters(commands.add_parser("dead-letters", help="events that did not reach their subscribers"))
 
 
-def _add_reading(commands: _Commands) -> None:
+def _add_reading(commands: Commands) -> None:
     tail = commands.add_parser("tail", help="print the last events, and those to come")
-    _place(tail)
+    place(tail)
     _session(tail)
-    tail.add_argument("-n", "--count", type=_positive, default=20, metavar="N", help="how many (default 20)")
+    tail.add_argument("-n", "--count", type=positive, default=20, metavar="N", help="how many (default 20)")
     tail.add_argument("-f", "--follow", action="store_true", help="go on with each event as it is stored")
-    _json(tail, "one event a line, with all contents")
+    as_json(tail, "one event a line, with all contents")
 
     show = commands.add_parser("show", help="tell what happened in a session, run by run")
     show.add_argument("session", metavar="SESSION", help="its name; `par audit sessions` lists them")
-    _place(show)
+    place(show)
     show.add_argument("--full", action="store_true", help="with all contents: messages, arguments, results")
-    _json(show, "one event a line, with its place in the tree of runs")
+    as_json(show, "one event a line, with its place in the tree of runs")
 
     sessions = commands.add_parser("sessions", help="list the sessions, the one that was active last at the end")
-    _place(sessions)
-    _json(sessions, "one session a line")
+    place(sessions)
+    as_json(sessions, "one session a line")
 
     stats = commands.add_parser("stats", help="count events, runs, tool calls, tokens and cost")
-    _place(stats)
+    place(stats)
     _session(stats)
-    _json(stats, "one object")
+    as_json(stats, "one object")
 
 
-def _add_copying(commands: _Commands) -> None:
+def _add_copying(commands: Commands) -> None:
     verify = commands.add_parser("verify", help="check the hash chain of every session; exit code 3 if one is broken")
-    _place(verify)
+    place(verify)
     _session(verify)
     verify.add_argument("--key-file", type=Path, metavar="FILE", help="the key that the store is kept with")
     verify.add_argument("--heads", type=Path, metavar="FILE", help="compare with heads that `par audit heads` wrote")
     verify.add_argument("--heads-key-file", type=Path, metavar="FILE", help="the key that the heads were signed with")
-    _json(verify, "one object for each break, and one for the whole")
+    as_json(verify, "one object for each break, and one for the whole")
 
     heads = commands.add_parser("heads", help="write the head of each session, as JSON lines, to be kept elsewhere")
-    _place(heads)
+    place(heads)
     heads.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
     heads.add_argument("--key-file", type=Path, metavar="FILE", help="sign them with this key; else a checksum")
 
     export = commands.add_parser("export", help="copy events into a file for other programs")
-    _place(export)
+    place(export)
     _session(export)
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="the file (default: standard output)")
     export.add_argument(
@@ -89,31 +77,31 @@ def _add_copying(commands: _Commands) -> None:
     )
 
 
-def _add_removing(commands: _Commands) -> None:
+def _add_removing(commands: Commands) -> None:
     redact = commands.add_parser("redact", help="remove contents of events for good; the chain still verifies")
     redact.add_argument("session", nargs="?", metavar="SESSION", help="the session")
     redact.add_argument("--all-sessions", action="store_true", help="look for the texts in every session instead")
-    _store(redact)
+    store(redact)
     what = redact.add_mutually_exclusive_group(required=True)
     what.add_argument("--seq", type=_numbers, action="append", metavar="N", help="numbers of events, such as 3,5-9")
     what.add_argument("--text", action="append", metavar="TEXT", help="the events in which this text occurs")
     redact.add_argument("--reason", required=True, help="why; it is recorded")
     redact.add_argument("--by", help="who does it; it is recorded (default: your user name)")
     _yes(redact)
-    _json(redact, "one session a line")
+    as_json(redact, "one session a line")
 
     expire = commands.add_parser("expire", help="remove old events from the front of each session")
-    _place(expire)
+    place(expire)
     _session(expire)
-    expire.add_argument("--older-than", type=_age, required=True, metavar="AGE", help="such as 90d (s, m, h, d, w)")
+    expire.add_argument("--older-than", type=age, required=True, metavar="AGE", help="such as 90d (s, m, h, d, w)")
     _yes(expire)
-    _json(expire, "one object")
+    as_json(expire, "one object")
 
 
 def _add_letters(letters: argparse.ArgumentParser) -> None:
     # the options may stand before and after the next word, and what stands before must not be forgotten
-    _store(letters)
-    _json(letters, "one letter a line")
+    store(letters)
+    as_json(letters, "one letter a line")
     parts = letters.add_subparsers(dest="letters_command", metavar="COMMAND")
     listing = parts.add_parser("list", help="list them, the oldest first (the default)")
     listing.add_argument("--subscriber", metavar="NAME", help="those of this subscriber alone")
@@ -126,49 +114,16 @@ def _add_letters(letters: argparse.ArgumentParser) -> None:
     delete = parts.add_parser("delete", help="remove them; the audit keeps the events")
     delete.add_argument("id", metavar="ID", nargs="+")
     for part in (listing, show, replay, delete):
-        _store(part, again=True)
-        _json(part, "one letter a line", again=True)
-
-
-def _place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "target", nargs="?", metavar="STORE", help="the file or the DSN (default: the file in your folder for state)"
-    )
-    _store(parser)
-
-
-def _store(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
-    parser.add_argument(
-        "--store",
-        metavar="STORE",
-        default=argparse.SUPPRESS if again else None,
-        help="the file or the DSN (default: the file in your folder for state)",
-    )
-    parser.add_argument(
-        "--scope",
-        metavar="NAME",
-        default=argparse.SUPPRESS if again else "default",
-        help="the tenant whose events these are (default: default)",
-    )
+        store(part, again=True)
+        as_json(part, "one letter a line", again=True)
 
 
 def _session(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--session", metavar="NAME", help="this session alone")
 
 
-def _json(parser: argparse.ArgumentParser, what: str, *, again: bool = False) -> None:
-    default = argparse.SUPPRESS if again else False
-    parser.add_argument("--json", action="store_true", dest="as_json", default=default, help=f"print JSON: {what}")
-
-
 def _yes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do it without asking")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def _numbers(text: str) -> list[range]:
@@ -182,21 +137,11 @@ def _numbers(text: str) -> list[range]:
     return found
 
 
-def _age(text: str) -> timedelta:
-    match = _AGE.fullmatch(text)
-    try:
-        if match:
-            return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    except OverflowError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no age: write a number and s, m, h, d or w, such as 90d")
-
-
 def _moment(text: str) -> datetime:
     """Read a time; without a zone it is UTC, as all times of an audit are. An age is so long ago."""
     try:
-        if _AGE.fullmatch(text):
-            return datetime.now(UTC) - _age(text)
+        if AGE.fullmatch(text):
+            return datetime.now(UTC) - age(text)
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

@@ -4,16 +4,14 @@ Subscribers live in programs, and no other process reaches them: ``replay`` deli
 imports, as a bus does. To deliver to a program's own subscribers, the program calls ``runtime.bus.replay``.
 """
 
-import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from pathlib import Path
 from typing import Final, cast
 
 from par._json import JsonObject
 from par.bus import BusOptions, DeadLetter, DeadLetterStore, Delivery, DeliveryPolicy, EventBus
 from par.cli._audit_print import Printer
 from par.cli._audit_store import Target, open_store
+from par.cli._imported import imported
 from par.codec import encode, tag_of, time_text
 from par.errors import StoreError, UsageError
 from par.events import Event, Redacted
@@ -76,7 +74,7 @@ async def delete_letters(target: Target, ids: Sequence[str], printer: Printer, *
 
 async def replay_letters(target: Target, ids: Sequence[str], handler: str, printer: Printer, *, as_json: bool) -> int:
     """Call a function with the events of letters, one attempt each; return 1 if one was not delivered."""
-    function = _imported(handler)
+    function = _handler(handler)
     failed = False
     async with open_store(target) as store:
         letters = store.dead_letters()
@@ -117,19 +115,8 @@ async def _found(letters: DeadLetterStore, ids: Sequence[str]) -> list[DeadLette
     return found
 
 
-def _imported(name: str) -> Callable[[Delivery[Event]], object]:
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise UsageError(f"a handler is written module:function, got {name!r}")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` has it: handlers are in the project that one stands in
-    try:
-        found: object = import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except Exception as error:
-        raise UsageError(f"the handler {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+def _handler(name: str) -> Callable[[Delivery[Event]], object]:
+    found = imported(name, "the handler", "module:function")
     if not callable(found):
         raise UsageError(f"the handler {name!r} is no function")
     return cast("Callable[[Delivery[Event]], object]", found)  # what it takes, only a call can tell

@@ -13,8 +13,9 @@ from par.cli._settings import audit_file
 from par.errors import StoreError, UsageError
 from par.persistence import SqliteStore, open_sqlite
 from par.persistence._chain import checked_key, checked_scope
-from par.persistence._postgres import PostgresStore, open_postgres
+from par.persistence._postgres import PostgresStore
 from par.persistence._postgres_driver import place_of
+from par.persistence._postgres_open import open_postgres
 from par.persistence._postgres_pool import PgOptions
 
 __all__ = ["OpenStore", "Target", "no_session", "open_store", "read_key", "target_of"]

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Final, TypeAlias
 
 import anyio
 import attrs
@@ -13,8 +13,9 @@ from par.cli._screen import event_line
 from par.codec import encode, tag_of
 from par.events import Envelope
 from par.persistence import SqliteStore
+from par.persistence._postgres import PostgresStore
 
-__all__ = ["Tail", "tail"]
+__all__ = ["Show", "Tail", "follow", "tail"]
 
 _FIRST_S: Final = 0.1
 _LAST_S: Final = 2.0
@@ -23,6 +24,10 @@ _AWAY_S: Final = 30.0
 """How long following survives a server that restarts."""
 _KNOWN: Final = 100_000
 """Events of which it is known that they were printed; many more than can be stored while a page is read."""
+
+
+Show: TypeAlias = Callable[[Envelope], bool]
+"""Shows an event, and says whether the ones after it are wanted too."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,11 +43,12 @@ class Tail:
 async def tail(target: Target, options: Tail, printer: Printer) -> int:
     """Print the last events of a session, or of the whole scope, and then each that is stored."""
 
-    def show(envelope: Envelope) -> None:
+    def show(envelope: Envelope) -> bool:
         if options.as_json:
             printer.json(encode(envelope))
         else:
             printer.line(_line(envelope))
+        return True
 
     async with open_store(target, give_up_s=_AWAY_S) if options.follow else open_store(target) as store:
         end, last, known = await _last(store, options.session, options.count)
@@ -50,7 +56,7 @@ async def tail(target: Target, options: Tail, printer: Printer) -> int:
             show(envelope)
         printer.flush()
         if options.follow:
-            await _follow(store, options.session, end, known, show, printer)
+            await follow(store, options.session, end, known, show, printer)
     return 0
 
 
@@ -79,15 +85,13 @@ async def _last(store: OpenStore, session: str | None, count: int) -> tuple[int,
         width *= 4  # positions have gaps: of other scopes of the file, and of what has expired
 
 
-async def _follow(
-    store: OpenStore,
-    session: str | None,
-    after: int,
-    known: Collection[str],
-    show: Callable[[Envelope], None],
-    printer: Printer,
+async def follow(
+    store: OpenStore, session: str | None, after: int, known: Collection[str], show: Show, printer: Printer
 ) -> None:
-    """Show each event that is stored, until the reader of the pipe leaves."""
+    """Show each event that is stored after a number, except known ones, until no more are wanted.
+
+    The reader of a pipe who leaves wants no more either.
+    """
     async with anyio.create_task_group() as tasks:
 
         async def watch() -> None:
@@ -99,22 +103,25 @@ async def _follow(
             if isinstance(store, SqliteStore):
                 await _poll(store, session, after, known, show, printer)
             else:
-                async for envelope in store.tail(session, after=after):
-                    if envelope.id not in known:
-                        show(envelope)
-                        printer.flush()
+                await _listen(store, session, after, known, show, printer)
         except BrokenPipeError:
             printer.forget_reader()
-            tasks.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+async def _listen(
+    store: PostgresStore, session: str | None, after: int, known: Collection[str], show: Show, printer: Printer
+) -> None:
+    async for envelope in store.tail(session, after=after):  # which holds nothing between two events
+        if envelope.id not in known:
+            wanted = show(envelope)
+            printer.flush()
+            if not wanted:
+                return
 
 
 async def _poll(
-    store: SqliteStore,
-    session: str | None,
-    after: int,
-    known: Collection[str],
-    show: Callable[[Envelope], None],
-    printer: Printer,
+    store: SqliteStore, session: str | None, after: int, known: Collection[str], show: Show, printer: Printer
 ) -> None:
     delay = _FIRST_S
     while True:
@@ -127,7 +134,8 @@ async def _poll(
         # more may be stored while this reads; the next round begins at the end that was found before, and passes it over
         async for envelope in store.events(session, after=after):
             found.append(envelope.id)
-            if envelope.id not in known:
-                show(envelope)
+            if envelope.id not in known and not show(envelope):
+                printer.flush()
+                return
         printer.flush()
         after, known, delay = end, frozenset(found), _FIRST_S

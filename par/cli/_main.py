@@ -10,7 +10,7 @@ import anyio
 
 from par.cli._arguments import parser
 from par.cli._settings import audit_file, default_model, environment, repository
-from par.errors import ChainBroken, MissingExtra, ParError, UsageError
+from par.errors import ApprovalRefused, ChainBroken, MissingExtra, ParError, UsageError
 
 __all__ = ["main"]
 
@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except ChainBroken as error:
         return _complain(str(error), 3)
+    except ApprovalRefused as error:  # the command line is right, and this is no matter of it
+        return _complain(str(error), 1)
     except UsageError as error:
         return _complain(str(error), 2)
     except (ParError, OSError) as error:
@@ -46,6 +48,7 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
         from par.cli._bash import bash_command  # noqa: PLC0415
         from par.cli._run import DEMO_QUESTION, RunOptions, answer_question  # noqa: PLC0415
         from par.cli._screen import Screen  # noqa: PLC0415
+        from par.cli._sessions import sessions_command  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "rich":
             raise
@@ -56,6 +59,9 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
         return bash_command(arguments, env, out)
     if arguments.command == "audit":
         return audit_command(arguments, env, out)
+    err = Console(stderr=True, soft_wrap=True)
+    if arguments.command == "sessions":
+        return sessions_command(arguments, env, out, err)
     options = RunOptions(
         question=DEMO_QUESTION if arguments.command == "demo" else arguments.question,
         model=arguments.model or default_model(env),
@@ -64,4 +70,4 @@ def _command(arguments: argparse.Namespace) -> Callable[[], Coroutine[object, ob
         session=None if arguments.command == "demo" else arguments.session,
         timeout_s=arguments.timeout,
     )
-    return partial(answer_question, options, Screen(out, Console(stderr=True, soft_wrap=True)))
+    return partial(answer_question, options, Screen(out, err))

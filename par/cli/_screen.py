@@ -8,9 +8,12 @@ from rich.markup import escape
 from par._json import JsonObject, dump_json
 from par.deltas import ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.events import (
+    ApprovalDecided,
+    ApprovalRequested,
     BashCompleted,
     BashInvoked,
     Event,
+    MessagesReceived,
     ModelAttempted,
     ModelCallEnded,
     ModelCallStarted,
@@ -21,11 +24,13 @@ from par.events import (
     ReplyRepaired,
     Retried,
     RunEnded,
+    RunResumed,
     RunStarted,
     ToolCallEnded,
     ToolCallStarted,
     ToolProgress,
 )
+from par.messages import User
 
 __all__ = ["Screen", "event_line", "printable"]
 
@@ -57,6 +62,10 @@ def event_line(event: Event) -> tuple[str, str] | None:
     match event:
         case RunStarted():
             return f"run      {event.agent} with {event.model}", "bold"
+        case RunResumed():
+            known = f"{event.steps} step{'s' if event.steps != 1 else ''}"
+            changed = ", defined otherwise than before" if event.migrated else ""
+            return f"run      {event.agent} goes on with turn {event.turn}, {known} recorded{changed}", "bold"
         case ModelCallStarted():
             return f"model    asked, with {event.messages} messages and {event.tools} tools", "cyan"
         case ModelCallEnded(error=None):
@@ -111,6 +120,21 @@ def _note(event: Event) -> tuple[str, str] | None:
             return f"         cleaned the output of {event.name}: {_counts(event.findings)}", "magenta"
         case ModelAttempted() | BashInvoked() | BashCompleted():
             return None
+        case _:
+            return _said_to_it(event)
+
+
+def _said_to_it(event: Event) -> tuple[str, str] | None:
+    match event:
+        case ApprovalRequested():
+            return f"approval {event.approval} asked: {_clip(event.prompt, 200)}", "yellow"
+        case ApprovalDecided():
+            by = f" by {_clip(event.by, 80)}" if event.by else ""
+            note = f": {_clip(event.note, 200)}" if event.note else ""
+            return f"approval {event.approval} {event.decision}{by}{note}", "yellow"
+        case MessagesReceived():
+            said = " ".join(message.text for message in event.messages if isinstance(message, User))
+            return f"         told: {_clip(said, 200)}", "magenta"
         case _:
             return None
 
