@@ -15,7 +15,6 @@ from par.persistence._processes import Machine
 from par.sessions import Approval, TurnInfo
 from par.states import TaskState
 
-
 _IDS = UlidSource()
 
 
