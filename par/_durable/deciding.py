@@ -6,7 +6,6 @@ from typing import cast, get_args
 import attrs
 
 from par._engine.steps import Asked, Decision
-from par._ids import new_ulid
 from par._json import JsonObject
 from par.approvals import ApprovalRequest, Approved, Rejected, Risk
 from par.outcomes import NeedsApproval
@@ -15,13 +14,13 @@ from par.sessions import Approval
 __all__ = ["answer_of", "approval_of", "bound_key", "need_of"]
 
 
-def approval_of(call: Asked, *, session: str, turn: int, now: datetime) -> Approval:
+def approval_of(call: Asked, *, id_: str, session: str, turn: int, now: datetime) -> Approval:
     """Return what is kept of a call that waits."""
     need = call.need
     arguments = call.arguments if need.arguments is None else need.arguments
     risk = cast("Risk | None", need.risk if need.risk in get_args(Risk) else None)  # as checked
     return Approval(
-        id=new_ulid(),
+        id=id_,
         session=session,
         turn=turn,
         ordinal=call.ordinal,

@@ -13,6 +13,7 @@ from par._durable.keeper import Keeper
 from par._durable.log import Change, Lease, Opened, SessionLog, StepRecord, Totals
 from par._engine.run import Run
 from par._engine.steps import Asked, Decision, Step, TurnBegun, TurnEnded, run_side_by_side
+from par._ids import UlidSource
 from par.calls import ModelReply, Receive
 from par.deltas import Emit
 from par.errors import ReplayMismatch, UsageError
@@ -56,6 +57,7 @@ class DurableSteps:
         self._log = log
         self._keeper = keeper
         self._emit = emit
+        self._ids = UlidSource()  # so that approvals sort as they were asked for
         info = turn.opened.info
         self._totals = Totals(steps=info.steps, tokens=info.tokens, cost_micro=info.cost_micro)
         self._records = {record.ordinal: record for record in turn.opened.steps}
@@ -189,7 +191,9 @@ class DurableSteps:
         return answer_of(approval)
 
     def _asked(self, call: Asked, now: datetime) -> Approval:
-        approval = approval_of(call, session=self._run.session_id, turn=self._turn.number, now=now)
+        approval = approval_of(
+            call, id_=self._ids.next(), session=self._run.session_id, turn=self._turn.number, now=now
+        )
         self._keep(approval)
         self._run.tell(
             ApprovalRequested(

@@ -339,14 +339,13 @@ async def test_a_closed_runtime_leaves_its_turns_to_be_resumed(store):
 
     agent = agent_of(look)
     results = []
-    async with anyio.create_task_group() as group:
-        async with open_runtime(store) as runtime:
+    async with anyio.create_task_group() as group, open_runtime(store) as runtime:
 
-            async def run():
-                results.append(await runtime.run(agent, "go", session="s"))
+        async def run():
+            results.append(await runtime.run(agent, "go", session="s"))
 
-            group.start_soon(run)
-            await begun.wait()
+        group.start_soon(run)
+        await begun.wait()
     assert [result.stop_reason for result in results] == ["suspended"]
 
     async with open_runtime(store) as runtime:
