@@ -42,7 +42,8 @@ class Budget:
     of its settings, or ``reply_tokens``, for the answer. The real usage then takes that place. So calls at the same
     time never share the same room, and the ceiling is kept as far as the estimate is: set ``max_tokens``, and only
     input that has more tokens than its length tells can lead beyond it, each call at work by its own error. A call
-    that finds no room does not wait for others to need less than they reserved.
+    that finds no room does not wait for others to need less than they reserved. A resumed turn begins with what its
+    recorded model calls have spent.
 
     A call that was refused by the provider costs a step and no tokens; one that broke off or was cancelled keeps what
     it reserved, for it may have been charged. What a process reserved that was killed returns, if the ``backend``
@@ -76,6 +77,7 @@ class Budget:
     _allowance: Allowance = attrs.field(init=False, repr=False)
     _memory: MemoryBudgetBackend = attrs.field(factory=MemoryBudgetBackend, init=False, repr=False)
     _trees: dict[str, int] = attrs.field(factory=dict[str, int], init=False, repr=False)
+    _carried: set[str] = attrs.field(factory=set[str], init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.tokens is None and self.cost_micro is None and self.steps is None:
@@ -115,6 +117,7 @@ class Budget:
             self._trees[root] -= 1
             if not self._trees[root]:
                 del self._trees[root]
+                self._carried.discard(root)
                 self._memory.forget(root)
 
     async def wrap_model(self, call: ModelCall, call_next: ModelHandler, /) -> ModelReply:
@@ -144,7 +147,15 @@ class Budget:
         if self.scope == "shared":
             return self.backend or self._memory, self.key if isinstance(self.key, str) else self.key(call)
         root = call.ctx.root_run_id
-        return self._memory if root in self._trees else MemoryBudgetBackend(), root
+        if root not in self._trees:
+            return MemoryBudgetBackend(), root
+        if root not in self._carried and call.ctx.run_id == root:
+            # the first call of the run here: what the turn has cost so far was spent by processes that died over it
+            self._carried.add(root)
+            usage = call.ctx.usage
+            before = Spending(tokens=usage.total_tokens, cost=usage.cost_micro, steps=call.ctx.step - 1)
+            self._memory.add(root, self._allowance, before)
+        return self._memory, root
 
     def _estimate(self, call: ModelCall) -> Usage:
         return Usage(

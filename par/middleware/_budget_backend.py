@@ -51,6 +51,13 @@ class MemoryBudgetBackend:
             account.open.add(self._number)
             return Held(key=key, number=self._number, period=period, spending=spending)
 
+    def add(self, key: str, allowance: Allowance, spending: Spending) -> None:
+        """Count amounts that were spent already, whether there is room for them or not."""
+        period = allowance.period(self._clock.now())
+        with self._lock:
+            account = self._accounts.setdefault(key, _Account())
+            self._purse(account, period).settle(Spending(), spending)
+
     async def settle(self, held: Held, spending: Spending) -> None:
         """Put the real amounts in place of the reserved ones; does not checkpoint."""
         with self._lock:

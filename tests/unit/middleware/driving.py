@@ -12,6 +12,7 @@ from par._pipeline.onion import compose, model_layers, run_layers, tool_layers
 from par.calls import ModelCall, ModelReply, RunCall, RunResult, ToolCall, ToolSpec
 from par.messages import Assistant, Text, ToolUse, User
 from par.outcomes import Done
+from par.usage import Usage
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -29,6 +30,8 @@ class Port:
         self.session_id = session_id
         self.agent_name = "tester"
         self.step = 1
+        self.usage = Usage()
+        self.can_suspend = False
         self.clock = RunContext.detached().port.clock
         self.events = []
 
