@@ -6,6 +6,7 @@ A typed middleware pipeline on structured concurrency, with a ReAct engine at it
 from par._agent import Agent
 from par._clock import Clock
 from par._context import RunContext
+from par._durable.sessions import Recovered
 from par._engine.stream import RunStream, StreamItem
 from par._json import Json, JsonObject
 from par._pipeline.handler import Handler, Layer, ModelHandler, RunHandler, ToolHandler
@@ -54,6 +55,7 @@ __all__ = [
     "ParError",
     "Param",
     "ReasoningDelta",
+    "Recovered",
     "RunCall",
     "RunContext",
     "RunHandler",

@@ -23,6 +23,7 @@ DOORS = [
     "par.outcomes",
     "par.persistence",
     "par.providers",
+    "par.sessions",
     "par.states",
     "par.testing",
     "par.tools",
