@@ -15,7 +15,6 @@ from par.states import TaskState
 from par.usage import Usage
 
 __all__ = [
-    "STATUS_OF",
     "Approval",
     "ApprovalStatus",
     "SessionInfo",

@@ -6,9 +6,19 @@ from typing import get_args
 import pytest
 from support.memory_store import MemoryStore
 
-from par import Agent, RunContext, Runtime, events, tool
+from par import Agent, Clock, NeedsApproval, RunContext, Runtime, events, tool
 from par.errors import Overloaded
-from par.events import Event, RecordsExpired, RecordsRedacted, Redacted, ToolProgress
+from par.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Event,
+    MessagesReceived,
+    RecordsExpired,
+    RecordsRedacted,
+    Redacted,
+    RunResumed,
+    ToolProgress,
+)
 from par.middleware import RateLimit, Retry, default_chain
 from par.persistence import open_sqlite
 from par.testing import ScriptedModel, call, fail, say
@@ -17,6 +27,7 @@ from par.tools.bash import Bash
 pytestmark = pytest.mark.anyio
 
 OF_STORES = {RecordsExpired, RecordsRedacted, Redacted}
+OF_DURABLE_SESSIONS = {RunResumed, MessagesReceived, ApprovalRequested, ApprovalDecided}
 DECLARED = set(get_args(Event))
 
 
@@ -54,7 +65,9 @@ async def told(tmp_path):
 
 
 def missing(seen):
-    return sorted(kind.__name__ for kind in DECLARED - OF_STORES - {type(event) for event in seen})
+    return sorted(
+        kind.__name__ for kind in DECLARED - OF_STORES - OF_DURABLE_SESSIONS - {type(event) for event in seen}
+    )
 
 
 async def test_every_event_is_streamed_by_a_run_that_has_reason_to(told):
@@ -81,6 +94,30 @@ async def test_every_event_of_stores_is_told_by_one_that_removes_something(tmp_p
         told = {type(envelope.event) for envelope in await store.events()}
 
     assert told == OF_STORES
+
+
+async def test_every_event_of_durable_sessions_is_streamed_and_stored(tmp_path):
+    @tool
+    async def pay(ctx: RunContext, amount: int) -> str | NeedsApproval:
+        """Pay."""
+        return NeedsApproval(prompt="May I?", expires_s=60)
+
+    agent = Agent(ScriptedModel([call("pay", amount=1), say("no")]), tools=[pay])
+    at = [datetime(2030, 1, 1, tzinfo=UTC)]
+    clock = Clock(now=lambda: at[0])
+    streamed = []
+    async with open_sqlite(tmp_path / "audit.db") as store, Runtime(store=store, clock=clock) as runtime:
+        async with runtime.run_stream(agent, "go", session="s") as stream:
+            streamed += [item async for item in stream]
+        await runtime.steer("s", "be quick")
+        at[0] += timedelta(seconds=61)
+        async with runtime.resume_stream("s", agent) as stream:
+            streamed += [item async for item in stream]
+        stored = [envelope.event async for envelope in store.events("s")]
+
+    told = [event for event in streamed if type(event) in OF_DURABLE_SESSIONS]
+    assert {type(event) for event in told} == OF_DURABLE_SESSIONS
+    assert [event for event in stored if type(event) in OF_DURABLE_SESSIONS] == told
 
 
 def test_the_union_of_events_holds_every_event_of_its_module():

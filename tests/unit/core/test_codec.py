@@ -41,7 +41,8 @@ StreamRestarted stream_restarted |
 RunStarted run_started | RunEnded run_ended | ModelCallStarted model_call_started |
 ModelAttempted model_attempted | ModelCallEnded model_call_ended | ToolCallStarted tool_call_started |
 ToolCallEnded tool_call_ended | ToolProgress tool_progress | Retried retried |
-RateLimitWaited rate_limit_waited | ReplyRepaired reply_repaired | ReplyContinued reply_continued |
+RateLimitWaited rate_limit_waited | ReplyRepaired reply_repaired | ReplyContinued reply_continued | RunResumed run_resumed |
+MessagesReceived messages_received | ApprovalRequested approval_requested | ApprovalDecided approval_decided |
 PiiMasked pii_masked | OutputSanitized output_sanitized | BashInvoked bash_invoked |
 BashCompleted bash_completed |
 RecordsRedacted records_redacted | RecordsExpired records_expired | Redacted redacted
