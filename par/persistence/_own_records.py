@@ -33,6 +33,10 @@ class Scribe:
         )
         return record_of(envelope, self.scope, unnumbered=True)
 
+    def now(self) -> str:
+        """Return the time, as records have it."""
+        return time_text(self._clock.now())
+
     def tell(self, event: Event) -> Record:
         """Return the record by which the store tells what it does."""
         return self.record(event, AUDIT_SESSION, "")

@@ -244,7 +244,9 @@ class PostgresStore:
         """Remove the contents of events of a session, and return the numbers of those that had one.
 
         The events are named by ``seqs``, or hold one of ``texts``, in whatever way JSON may write them, upper and
-        lower case alike. Who, when, and what kind of event remains, also the hash: the chain can still be verified,
+        lower case alike. The content is removed as well of each turn that a durable session keeps and that holds one of
+        the texts, or to which one of the events belongs: it leaves the conversation, and a turn that has not ended ends ``failed``,
+        whoever works at it. Who, when, and what kind of event remains, also the hash: the chain can still be verified,
         because the session ``par.audit`` tells of it, with ``reason`` and ``by``, which should hold no such data
         themselves. No query finds the contents afterwards; their bytes leave the files with the next VACUUM and the
         write-ahead log with its segments; backups and replicas' archives are out of reach.
@@ -258,9 +260,9 @@ class PostgresStore:
         return await self._removal.redact(session, seqs, texts, reason, by)
 
     async def redact_person(self, texts: Iterable[str], /, *, reason: str, by: str) -> tuple[Redaction, ...]:
-        """Remove the contents of all events of the scope that hold one of the texts; see ``redact``.
+        """Remove the contents of all events and turns of the scope that hold one of the texts; see ``redact``.
 
-        Every record is read, in pages. Names of sessions and runs are not looked at and remain.
+        Every record is read, in pages. Names of sessions, runs and tools are not looked at and remain.
 
         Raises:
             StoreUnavailable: as ``redact`` does.
@@ -281,8 +283,9 @@ class PostgresStore:
 
         Old is what happened ``before`` a time, or longer ago than ``older_than``. Sessions keep their numbers: the
         next event follows the last one that was there. The session ``par.audit`` tells of it, so the rest can still
-        be verified; it does not expire itself. Removed are at most 1,000 events per transaction, so writers wait for
-        no longer than that takes; ``progress`` is called after each with what was removed so far. A caller that is
+        be verified; it does not expire itself. Turns of durable sessions that ended before the time are removed with
+        their steps, and sessions that have none left and that nobody has touched since. Removed are at most 1,000 events
+        per transaction, so writers wait for no longer than that takes; ``progress`` is called after each with what was removed so far. A caller that is
         cancelled stops between two transactions.
 
         Raises:

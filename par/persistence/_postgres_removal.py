@@ -11,6 +11,8 @@ from par.persistence._own_records import Scribe
 from par.persistence._postgres_pool import PgPool
 from par.persistence._postgres_remove import BATCH, Remover, find_old, find_texts
 from par.persistence._redaction import Texts, checked_seqs, checked_word
+from par.persistence._sessions_postgres_remove import SessionRemoval
+from par.persistence._sessions_redaction import Found
 
 __all__ = ["Removal"]
 
@@ -24,6 +26,7 @@ class Removal:
         self._scope = scribe.scope
         self._pool = pool
         self._remover = Remover(linker, scribe.tell, scribe.scope)
+        self._sessions = SessionRemoval(scribe.scope, pool)
 
     async def redact(
         self, session: str, seqs: Iterable[int] | None, texts: Iterable[str] | None, reason: str, by: str
@@ -34,19 +37,26 @@ class Removal:
             raise ValueError("one of seqs and texts must be given")
         checked_word("reason", reason)
         checked_word("by", by)
+        held = Found()
         if seqs is not None:
             numbers = checked_seqs(seqs)
         else:
-            found = await self._find(session, Texts(texts or ()))
+            wanted = Texts(texts or ())
+            found = await self._find(session, wanted)
             numbers = tuple(found.get(session, ()))
-        return await self._remove(session, numbers, reason, by)
+            held = await self._sessions.find(session, wanted)
+        removed = await self._remove(session, numbers, reason, by)
+        await self._sessions.bare(held, self._scribe.now())
+        return removed
 
     async def redact_person(self, texts: Iterable[str], reason: str, by: str) -> tuple[Redaction, ...]:
         """See ``PostgresStore.redact_person``."""
         checked_word("reason", reason)
         checked_word("by", by)
-        found = await self._find(None, Texts(texts))
+        wanted = Texts(texts)
+        found, held = await self._find(None, wanted), await self._sessions.find(None, wanted)
         removed = [await self._remove(session, seqs, reason, by) for session, seqs in sorted(found.items())]
+        await self._sessions.bare(held, self._scribe.now())
         return tuple(one for one in removed if one.seqs)
 
     async def _find(self, session: str | None, texts: Texts) -> dict[str, list[int]]:
@@ -97,6 +107,7 @@ class Removal:
                     progress(Expired(sessions=len(touched), events=events))
             if session is not None:
                 break
+        await self._sessions.expire(session, limit)
         return Expired(sessions=len(touched), events=events)
 
 

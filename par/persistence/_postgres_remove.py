@@ -13,6 +13,7 @@ from par.persistence._chain import AUDIT_SESSION, Linker, Record
 from par.persistence._postgres_driver import Connection
 from par.persistence._postgres_write import write_own
 from par.persistence._redaction import Texts
+from par.persistence._sessions_postgres_remove import bare_turns, lock_session, turns_with
 
 __all__ = ["BATCH", "Front", "Marks", "Remover", "find_old", "find_texts"]
 
@@ -93,12 +94,15 @@ class Remover:
     async def contents(
         self, connection: Connection, session: str, seqs: Sequence[int], reason: str, by: str
     ) -> tuple[int, ...]:
-        """Remove the contents of these records, and return the numbers of those that had one.
+        """Remove the contents of these records, and of the turns to which they belong.
+
+        Returns the numbers of those that had one.
 
         Raises:
             StoreError: if there is no such record.
         """
         async with connection.transaction():
+            await lock_session(connection, self.scope, session)
             await connection.execute(_LOCK, self.scope)
             rows = cast("list[tuple[int, bool]]", await connection.fetch(_STORED, self.scope, session, list(seqs)))
             bare = dict(rows)
@@ -112,6 +116,8 @@ class Remover:
                 await connection.execute(_PERMIT, "redact", self.scope, session, full, event.id)
                 await connection.execute(_REDACT, self.scope, session, full)
                 await connection.execute(_END_PERMITS, self.scope)
+                turns = await turns_with(connection, self.scope, session, full)
+                await bare_turns(connection, self.scope, turns, event.at)
         return full
 
     async def fronts(self, connection: Connection, before: str, sessions: tuple[str, ...]) -> Front:

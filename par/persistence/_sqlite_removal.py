@@ -11,6 +11,8 @@ from par.errors import StoreError, StoreUnavailable
 from par.persistence._chain import AUDIT_SESSION, Linker
 from par.persistence._own_records import Scribe
 from par.persistence._redaction import Texts, checked_seqs, checked_word
+from par.persistence._sessions_redaction import Found
+from par.persistence._sessions_sqlite_removal import SessionRemoval
 from par.persistence._sqlite_connection import SqliteConnection
 from par.persistence._sqlite_remove import (
     BATCH,
@@ -40,6 +42,7 @@ class Removal:
         self._writing = writing
         self._reader = reader
         self._where = where
+        self._sessions = SessionRemoval(scribe.scope, writing, reader)
 
     async def redact(
         self, session: str, seqs: Iterable[int] | None, texts: Iterable[str] | None, reason: str, by: str
@@ -50,12 +53,16 @@ class Removal:
             raise ValueError("one of seqs and texts must be given")
         checked_word("reason", reason)
         checked_word("by", by)
+        held = Found()
         if seqs is not None:
             numbers = checked_seqs(seqs)
         else:
-            found = await self._find(session, Texts(texts or ()))
+            wanted = Texts(texts or ())
+            found = await self._find(session, wanted)
             numbers = tuple(found.get(session, ()))
+            held = await self._sessions.find(session, wanted)
         removed = await self._remove(session, numbers, reason, by)
+        await self._sessions.bare(held, self._scribe.now())
         await self._empty_journal()
         return removed
 
@@ -63,8 +70,10 @@ class Removal:
         """See ``SqliteStore.redact_person``."""
         checked_word("reason", reason)
         checked_word("by", by)
-        found = await self._find(None, Texts(texts))
+        wanted = Texts(texts)
+        found, held = await self._find(None, wanted), await self._sessions.find(None, wanted)
         removed = [await self._remove(session, seqs, reason, by) for session, seqs in sorted(found.items())]
+        await self._sessions.bare(held, self._scribe.now())
         await self._empty_journal()
         return tuple(one for one in removed if one.seqs)
 
@@ -129,7 +138,8 @@ class Removal:
                     progress(Expired(sessions=len(touched), events=events))
             if session is not None:
                 break
-        if events:
+        gone = await self._sessions.expire(session, limit)
+        if events or gone:
             await self._writing.run(empty_journal)  # a courtesy: what holds the journal lets go of it one day
         return Expired(sessions=len(touched), events=events)
 

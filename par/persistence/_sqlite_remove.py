@@ -14,6 +14,7 @@ from par.errors import StoreError
 from par.events import Event, RecordsExpired, RecordsRedacted
 from par.persistence._chain import AUDIT_SESSION, OLD, Linker, Record
 from par.persistence._redaction import Texts
+from par.persistence._sessions_sqlite_remove import bare_turns, turns_with
 from par.persistence._sqlite_write import Plan, transaction
 from par.persistence._verify import rest_of
 
@@ -96,7 +97,9 @@ def remove_contents(
     reason: str,
     by: str,
 ) -> tuple[int, ...]:
-    """Remove the contents of these records, and return the numbers of those that had one.
+    """Remove the contents of these records, and of the turns to which they belong.
+
+    Returns the numbers of those that had one.
 
     Raises:
         StoreError: if there is no such record.
@@ -119,6 +122,7 @@ def remove_contents(
             connection.executemany(_PERMIT, [("redact", scope, session, seq, told[0].id) for seq in full])
             connection.executemany(_REDACT, [(scope, session, seq) for seq in full])
             connection.execute("DELETE FROM permit")
+            bare_turns(connection, scope, turns_with(connection, scope, session, full), told[0].at)
     return full
 
 

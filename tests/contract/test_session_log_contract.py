@@ -936,3 +936,153 @@ async def test_an_owner_in_words_of_its_own_is_shown_as_it_is(world):
     assert opened.info.owner == "somebody"
     with pytest.raises(SessionBusy, match="somebody"):
         await owned(log)
+
+
+async def told(log, session="s", *, text="Ada", first=1):
+    """Own a session whose open turn has content everywhere."""
+    lease = await owned(log, session)
+    await log.commit(Change(lease=lease, turn=turn(text=f"from {text}")), envelopes(session, 2, first=first))
+    taken, waiting = signal(text="steered"), signal(text="later")
+    for one in (taken, waiting):
+        await log.send(session, one)
+    await log.commit(
+        Change(
+            lease=lease,
+            steps=(step(0, inbox=as_messages("steered")), started(1)),
+            takes={taken.id: 0},
+            approvals=(approval(session, ordinal=1),),
+        ),
+        envelopes(session, 1, first=first + 2),
+    )
+    return lease
+
+
+async def check_bare(log, store, session="s"):
+    (one,) = await log.turns(session)
+    assert (one.input, one.messages, one.state, one.cause) == (
+        (),
+        (),
+        TaskState.FAILED,
+        "its content was redacted",
+    )
+    assert (one.stop_reason, one.is_open) == ("failed", False)
+    assert [(x.name, x.result, x.inbox) for x in await log.steps(session, 1)] == [("name", None, ())] * 2
+    (asked,) = await log.approvals(session)
+    assert (asked.arguments, asked.prompt, asked.key, asked.status, asked.tool) == ({}, "", "", "withdrawn", "pay")
+    info = await log.session(session)
+    assert (info.state, info.owner) == (TaskState.FAILED, None)
+    assert await log.due() == ()
+
+
+async def test_redacting_an_event_takes_the_content_of_its_turn_along(world):
+    store = await world.store()
+    log = await world.log(store)
+    lease = await told(log)
+
+    await store.redact("s", seqs=[2], reason="r", by="x")
+
+    await check_bare(log, store)
+    with pytest.raises(LeaseLost):
+        await log.commit(Change(lease=lease), [])
+    assert (await store.verify()).ok
+    assert (await owned(log)).fence == 3
+
+
+@pytest.mark.parametrize(
+    "texts", [["ADA"], ["steered"], ["Bye"], ["pay?"]], ids=["input", "inbox", "result", "approval"]
+)
+async def test_redacting_a_text_finds_it_in_all_that_a_turn_holds(world, texts):
+    store = await world.store()
+    log = await world.log(store)
+    await told(log)
+    await told(log, "other", text="Bob")
+
+    await store.redact("s", texts=texts, reason="r", by="x")
+
+    await check_bare(log, store)
+    assert (await log.turns("other"))[0].is_open
+
+
+async def test_redacting_a_person_finds_all_sessions_and_what_waits_for_them(world):
+    store = await world.store()
+    log = await world.log(store)
+    await told(log)
+    await told(log, "other", text="Bob")
+    await log.send("other", signal(text="about Ada"))
+
+    await store.redact_person(["Ada"], reason="r", by="x")
+
+    assert [one.is_open for name in ("s", "other") for one in await log.turns(name)] == [
+        False,
+        False,
+    ]  # asked to pay Ada
+    assert [one.body for one in await log.inbox("other")] == [{"text": "later"}]
+
+
+async def test_redacting_leaves_other_turns_in_the_conversation(world):
+    store = await world.store()
+    log = await world.log(store)
+    lease = await owned(log)
+    turns = [ended(turn(1, text="Ada")), ended(turn(2, text="Bob")), turn(3, text="Cyd")]
+    for number, one in enumerate(turns):
+        change = Change(lease=lease, turn=one, steps=(step(0, turn=number + 1),))
+        await log.commit(change, envelopes("s", 2, first=1 + 2 * number))
+
+    await store.redact("s", seqs=[3], reason="r", by="x")
+    await store.redact("s", texts=["ada"], reason="r", by="x")
+    await log.release(lease)
+
+    opened = await log.acquire("s", await log.identity(), lease_s=LEASE_S, wants="open")
+    assert (opened.history, opened.open) == ((), turns[2])
+    assert [one.state for one in opened.turns] == [TaskState.COMPLETED] * 2
+    assert [one.cause for one in opened.turns] == ["its content was redacted"] * 2
+    assert len(opened.steps) == 1
+
+
+async def test_redacting_events_between_turns_touches_none(world):
+    store = await world.store()
+    log = await world.log(store)
+    lease = await owned(log)
+    await log.commit(Change(lease=lease, turn=ended(turn(1))), envelopes("s", 2))
+    await store.append(envelopes("s", 1, first=3))
+    await log.commit(Change(lease=lease, turn=ended(turn(2))), envelopes("s", 1, first=4))
+
+    await store.redact("s", seqs=[3], reason="r", by="x")
+
+    assert all(one.messages for one in await log.turns("s"))
+
+
+async def test_what_expires_takes_old_turns_along_and_sessions_without_turns(world):
+    store = await world.store()
+    log = await world.log(store)
+    world.hands.now = START
+    old, young = ended(turn(1)), ended(turn(2), ended_at=START + timedelta(days=9))
+    for name, turns in (("gone", [old]), ("kept", [old, young]), ("open", [old, turn(2)])):
+        lease = await owned(log, name)
+        for number, one in enumerate(turns):
+            change = Change(lease=lease, turn=one, steps=(step(0, turn=number + 1),), approvals=())
+            await log.commit(change, envelopes(name, 1, first=number + 1))
+        await log.release(lease)
+    sent = signal()
+    await log.send("open", sent)
+
+    await store.expire(before=START + timedelta(days=5))
+
+    assert [one.id for one in await log.list_sessions()] == ["kept", "open"]
+    assert [one.number for one in await log.turns("kept")] == [2]
+    assert [one.number for one in await log.turns("open")] == [2]
+    assert await log.steps("kept", 1) == ()
+    assert await log.inbox("open") == (sent,)
+    assert (await store.verify()).ok
+
+
+async def test_what_expires_of_one_session_leaves_the_others(world):
+    store = await world.store()
+    log = await world.log(store)
+    world.hands.now = START
+    for name in "ab":
+        await log.commit(Change(lease=await owned(log, name), turn=ended(turn(1)), releases=True), [])
+
+    await store.expire(before=START + timedelta(days=5), session="a")
+
+    assert [one.id for one in await log.list_sessions()] == ["b"]

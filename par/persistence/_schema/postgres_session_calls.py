@@ -197,8 +197,8 @@ _CHECKPOINT: Final = (
             );
         END IF;
         waiting := ARRAY(
-            SELECT name FROM unnest(asked) AS name
-            WHERE EXISTS (SELECT FROM signal WHERE scope = mine AND session = name AND turn IS NULL)
+            SELECT ask.session FROM unnest(asked) AS ask (session)
+            WHERE EXISTS (SELECT FROM signal WHERE scope = mine AND signal.session = ask.session AND turn IS NULL)
         );
     END $$
     """,
