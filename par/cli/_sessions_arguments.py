@@ -96,7 +96,7 @@ def _add_deciding(commands: Commands) -> None:
         "--arguments", required=True, metavar="JSON", help="all of the arguments; - reads them from standard input"
     )
     _deciding(modify)
-    escalate = _command(commands, "escalate", "leave the decision to others", "order-42 --to director --expires 2d")
+    escalate = _command(commands, "escalate", "leave the decision to others", "order-42 --to director --by ann")
     escalate.add_argument(
         "--to", action="append", required=True, metavar="ROLE", help="who may decide then; may be given several times"
     )
