@@ -11,7 +11,7 @@ from par.cli._audit_print import Printer
 from par.cli._audit_store import OpenStore, Target, no_session, open_store
 from par.cli._audit_timeline import Timeline
 from par.codec import encode, time_text
-from par.events import Envelope, RunEnded, RunStarted
+from par.events import Envelope, RunEnded, RunResumed, RunStarted
 
 __all__ = ["show"]
 
@@ -43,7 +43,7 @@ async def show(target: Target, session: str, printer: Printer, *, full: bool, as
             stream = min(streams, key=lambda one: one.next.at)  # the first of equals: outer runs before inner ones
             envelope = stream.next
             _print(envelope, timeline, printer, as_json=as_json)
-            if isinstance(envelope.event, RunStarted):
+            if isinstance(envelope.event, (RunStarted, RunResumed)):
                 streams += await _opened(store, children.pop(envelope.run, []))
             following = await anext(stream.rest, None)
             if following is None:

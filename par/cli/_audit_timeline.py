@@ -18,6 +18,7 @@ from par.events import (
     ModelCallEnded,
     Redacted,
     RunEnded,
+    RunResumed,
     RunStarted,
     ToolCallEnded,
     ToolCallStarted,
@@ -72,6 +73,11 @@ class Timeline:
             yield f"{margin}run {envelope.run}  agent {event.agent or '-'}, model {event.model}", "bold"
             yield f"{margin}began {envelope.at:%Y-%m-%d %H:%M:%S.%f} UTC", "dim"
             yield from _block(margin, _asked(event.input), None if self._full else 1)
+            return
+        if isinstance(event, RunResumed):
+            yield "", ""
+            yield f"{margin}run {envelope.run}  agent {event.agent or '-'}, model {event.model}", "bold"
+            yield f"{margin}goes on with turn {event.turn}, which run {event.turn_id} began", "dim"
             return
         offset = (envelope.at - run.start).total_seconds()
         for text, style in _told(event):
