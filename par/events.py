@@ -39,6 +39,7 @@ __all__ = [
     "Retried",
     "RunEnded",
     "RunStarted",
+    "SettingDropped",
     "StopReason",
     "ToolCallEnded",
     "ToolCallStarted",
@@ -173,6 +174,16 @@ class RateLimitWaited:
 
 
 @attrs.frozen(kw_only=True)
+class SettingDropped:
+    """A setting was left out of a request because the model refuses it; ``reason`` says how that is known."""
+
+    call_id: str
+    provider: str
+    setting: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class ReplyRepaired:
     """An answer broke a rule; the model was told ``problem`` and asked again."""
 
@@ -286,6 +297,7 @@ Event: TypeAlias = (
     | ToolProgress
     | Retried
     | RateLimitWaited
+    | SettingDropped
     | ReplyRepaired
     | ReplyContinued
     | PiiMasked

@@ -56,6 +56,7 @@ def tool(
     timeout: float | None = None,
     sync: SyncPolicy = "thread",
     sees_pii: bool = False,
+    strict: bool | None = None,
 ) -> ToolDecorator: ...
 def tool(
     function: object = None,
@@ -67,6 +68,7 @@ def tool(
     timeout: float | None = None,
     sync: SyncPolicy = "thread",
     sees_pii: bool = False,
+    strict: bool | None = None,
 ) -> object:
     """Make a function a tool: its signature and docstring become the JSON Schema that the model is given.
 
@@ -86,6 +88,8 @@ def tool(
             and no ``RunContext``. ``"abandon"``: in a thread that a cancelled run leaves behind; the outcome is
             then ``Unknown``.
         sees_pii: whether ``PiiMask`` gives this tool the real values instead of surrogates.
+        strict: whether the provider shall hold the model to the schema while it writes, where it can; it then
+            wants a schema in which every parameter is required. Left to the provider by default.
 
     Raises:
         ToolDefinitionError: if a model could not call the function.
@@ -111,6 +115,7 @@ def tool(
             sees_pii=sees_pii,
             timeout_s=timeout,
             abandons=sync == "abandon" and not iscoroutinefunction(target),
+            strict=strict,
         )
         return Tool[object, [], object](target, signature, spec, sync=sync)
 

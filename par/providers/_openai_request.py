@@ -44,7 +44,7 @@ class ChatRequests:
         settings = call.settings
         if call.tools:
             body["tools"] = [_tool(spec) for spec in call.tools]
-            if settings.tool_choice != "auto":
+            if isinstance(settings.tool_choice, str) and settings.tool_choice != "auto":
                 body["tool_choice"] = settings.tool_choice
             if not settings.parallel_tool_uses:
                 body["parallel_tool_calls"] = False
@@ -121,6 +121,7 @@ def _user_content(blocks: tuple[UserBlock, ...]) -> Json:
         if isinstance(block, Text)
         else {"type": "image_url", "image_url": {"url": _image_url(block)}}
         for block in blocks
+        if isinstance(block, (Text, Image))
     ]
 
 

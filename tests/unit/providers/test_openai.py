@@ -444,7 +444,7 @@ async def test_an_event_that_is_no_json_is_unreadable():
 
 
 async def test_an_error_event_ends_the_stream():
-    with pytest.raises(errors.Overloaded, match="broken"):
+    with pytest.raises(errors.ServerFailed, match="broken"):
         await stream(chunk({"content": "a"}), {"error": {"code": 502, "message": "broken"}})
 
 
@@ -520,7 +520,7 @@ async def test_each_delta_is_emitted_before_more_is_read():
         (400, errors.RequestRejected),
         (401, errors.AuthenticationFailed),
         (429, errors.RateLimited),
-        (500, errors.Overloaded),
+        (500, errors.ServerFailed),
     ],
 )
 async def test_a_status_becomes_its_error_after_one_request(status, kind, streamed):
