@@ -283,7 +283,7 @@ async def test_reading_stops_at_the_end_of_the_stream_though_the_connection_stay
         (403, errors.AuthenticationFailed),
         (413, errors.RequestRejected),
         (429, errors.RateLimited),
-        (500, errors.Overloaded),
+        (500, errors.ServerFailed),
         (529, errors.Overloaded),
     ],
 )
