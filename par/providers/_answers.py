@@ -13,7 +13,7 @@ from par.errors import StreamInterrupted, UnreadableReply
 from par.messages import Assistant, Reasoning, Text, ToolUse
 from par.providers._sse import SseEvent, SseReader
 
-__all__ = ["Answer", "ReplyStream", "is_stream", "read_body", "read_stream", "show_whole"]
+__all__ = ["Answer", "ReplyStream", "deltas_of", "is_stream", "read_body", "read_stream", "show_whole"]
 
 _CLOSE_S = 5.0
 # the end of the body follows the last event at once; reading it lets the connection be used again
@@ -115,11 +115,12 @@ async def read_stream(answer: Answer, stream: ReplyStream, emit: Emit, provider:
 
 async def show_whole(reply: ModelReply, emit: Emit) -> None:
     """Emit a reply that came whole although a stream was asked for."""
-    for delta in _deltas(reply.message):
+    for delta in deltas_of(reply.message):
         await emit(delta)
 
 
-def _deltas(message: Assistant) -> Iterator[Delta]:
+def deltas_of(message: Assistant) -> Iterator[Delta]:
+    """Yield what a message would have shown as a stream: one delta for each block that has something to show."""
     for block in message.content:
         if isinstance(block, Text):
             yield TextDelta(block.text)
