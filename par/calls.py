@@ -191,7 +191,9 @@ class ModelReply:
     """A model's whole answer.
 
     ``headers`` are the facts that the provider sent about limits, by name; ``attempts`` is how many times the
-    call was made before there was an answer.
+    call was made before there was an answer. ``details`` is what the provider said about the answer and nothing else
+    here holds, under its own names: the answer's id, its price, log probabilities, moderation, the whole of its
+    ``usage``; it is never sent back.
     """
 
     message: Assistant
@@ -201,6 +203,7 @@ class ModelReply:
     request_id: str | None = None
     headers: dict[str, str] = attrs.Factory(dict[str, str])
     attempts: int = 1
+    details: JsonObject = attrs.Factory(dict[str, Json])
 
 
 def checked_reply(reply: object) -> ModelReply:
