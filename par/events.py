@@ -47,7 +47,8 @@ __all__ = [
 ]
 
 StopReason: TypeAlias = Literal["finished", "max_steps", "budget", "cancelled", "failed", "suspended", "handed_off"]
-FinishReason: TypeAlias = Literal["stop", "tool_uses", "length", "content_filter"]
+FinishReason: TypeAlias = Literal["stop", "tool_uses", "length", "content_filter", "paused"]
+"""Why the model stopped. ``paused``: it is not done, and goes on when what it said is sent back as it is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -194,7 +195,7 @@ class ReplyRepaired:
 
 @attrs.frozen(kw_only=True)
 class ReplyContinued:
-    """An answer was cut by the length limit and the model was asked to go on."""
+    """An answer was cut by the length limit, or paused by its provider, and the model was asked to go on."""
 
     call_id: str
     chunk: int

@@ -8,7 +8,7 @@ from par._engine.run import Run
 from par.calls import ModelReply, RunCall, RunResult
 from par.errors import BudgetExhausted, EmptyReply, InvalidReply, ReplyTruncated
 from par.events import ReplyContinued, RunStarted
-from par.messages import Assistant, Text, User
+from par.messages import Assistant, AssistantBlock, Text, User
 from par.outcomes import Handoff, NeedsApproval, ToolOutcome
 
 __all__ = ["react"]
@@ -35,6 +35,8 @@ async def react(call: RunCall) -> RunResult[object]:
             return run.result("budget", cause=str(error))
         run.transcript.append(reply.message)
         uses = reply.message.tool_uses
+        if not uses and reply.finish == "paused":
+            break
         if not uses:
             return run.result("finished", value=_answer(run, reply))
         stop = _stop(run, await run_tools(run, uses))
@@ -54,24 +56,46 @@ def _stop(run: Run, outcomes: list[ToolOutcome]) -> RunResult[object] | None:
 
 
 async def _whole_reply(run: Run, call: RunCall) -> ModelReply:
-    """Ask the model; where the length limit cut its text, ask it to go on and join the pieces."""
+    """Ask the model until its answer is whole, and join the pieces.
+
+    A paused answer goes on when it is sent back as it is; one that the length limit cut is asked to go on.
+    """
     reply = await ask_model(run, call)
-    pieces: list[str] = []
-    while reply.finish == "length" and not reply.message.tool_uses:
-        if not reply.message.text:
-            raise ReplyTruncated("the length limit cut the answer before any text: raise max_tokens")
-        if len(pieces) == run.plan.max_continuations or run.step == run.plan.max_steps:
-            raise ReplyTruncated(f"the answer was still cut off after {len(pieces)} continuations: raise max_tokens")
-        pieces.append(reply.message.text)
+    said: list[AssistantBlock] = []
+    chunks = cuts = 0
+    at_a_cut = False
+    while reply.finish in ("paused", "length") and not reply.message.tool_uses:
+        paused = reply.finish == "paused"
+        if paused and run.step == run.plan.max_steps:
+            break
+        if not paused:
+            _may_go_on(run, reply, cuts)
+            cuts += 1
+        _join(said, reply.message.content if paused else (Text(reply.message.text),), at_a_cut=at_a_cut)
+        at_a_cut = not paused
+        chunks += 1
         if run.listening:
-            await run.emit(ReplyContinued(call_id=f"model-{run.step}", chunk=len(pieces)))
-        said = Assistant((Text("".join(pieces)),))
-        reply = await ask_model(run, call, (said, _GO_ON))
-    if not pieces:
+            await run.emit(ReplyContinued(call_id=f"model-{run.step}", chunk=chunks))
+        reply = await ask_model(run, call, (Assistant(tuple(said)), *(() if paused else (_GO_ON,))))
+    if not said:
         return reply
-    others = tuple(block for block in reply.message.content if not isinstance(block, Text))
-    message = Assistant((Text("".join(pieces) + reply.message.text), *others))
-    return attrs.evolve(reply, message=message)
+    _join(said, reply.message.content, at_a_cut=at_a_cut)
+    return attrs.evolve(reply, message=Assistant(tuple(said)))
+
+
+def _may_go_on(run: Run, reply: ModelReply, cuts: int) -> None:
+    if not reply.message.text:
+        raise ReplyTruncated("the length limit cut the answer before any text: raise max_tokens")
+    if cuts == run.plan.max_continuations or run.step == run.plan.max_steps:
+        raise ReplyTruncated(f"the answer was still cut off after {cuts} continuations: raise max_tokens")
+
+
+def _join(said: list[AssistantBlock], more: tuple[AssistantBlock, ...], *, at_a_cut: bool) -> None:
+    """Add what was said next; text that was cut and the text that goes on are one."""
+    if at_a_cut and isinstance(said[-1], Text):
+        said[-1] = Text(said[-1].text + "".join([block.text for block in more if isinstance(block, Text)]))
+        more = tuple([block for block in more if not isinstance(block, Text)])
+    said.extend(more)
 
 
 def _answer(run: Run, reply: ModelReply) -> object:
