@@ -11,6 +11,7 @@ from par.providers._openai_reply import Source, read_completion
 from par.providers._openai_request import ChatRequests
 from par.providers._openai_stream import ChatStream
 from par.providers._reading import parse_body
+from par.providers._responses import ResponsesModel
 
 __all__ = ["ChatModel", "OpenAI"]
 
@@ -76,20 +77,23 @@ class OpenAI:
     ``client`` is an ``AsyncOpenAI``, or one of the SDK's variants for other clouds; it stays the caller's to
     close. Without one, a client is made at the first call on each event loop, with the key of
     ``OPENAI_API_KEY`` and the address ``base_url`` (default: ``OPENAI_BASE_URL``, else OpenAI's). The SDK's
-    retries are off, for a client of one's own as well: ``Retry`` is the layer for that. ``api`` must be
-    ``"chat"`` in this version.
+    retries are off, for a client of one's own as well: ``Retry`` is the layer for that. ``api`` is ``"chat"`` for
+    chat completions, which most servers speak, or ``"responses"`` for OpenAI's own way, which keeps what a model has
+    thought between the steps of a run.
 
-    What is sent is this model, whatever ``ModelCall.model`` says. Reasoning is not sent back: servers of this
-    API differ in whether they accept it. Fields of an answer that par has no place for are kept in an
-    ``Opaque`` block and go back to the same server.
+    What is sent is this model, whatever ``ModelCall.model`` says. In chat completions reasoning is not sent back:
+    servers differ in whether they accept it. The responses API gets it back, encrypted, and is told to store nothing
+    unless ``Settings.extra`` names something that it has in store (``previous_response_id``); the objects
+    ``reasoning`` and ``text`` of ``extra`` are joined with what par writes there. Fields of an answer that par has no
+    place for are kept in an ``Opaque`` block and go back to the same server.
 
     Cancelling a call closes its connection.
 
     Raises:
-        UsageError: for an empty model, for ``api="responses"``, and for ``base_url`` together with ``client``.
+        UsageError: for an empty model, for another ``api``, and for ``base_url`` together with ``client``.
     """
 
-    __slots__ = ("_chat",)
+    __slots__ = ("_model",)
 
     def __init__(
         self,
@@ -98,17 +102,17 @@ class OpenAI:
         api: Literal["chat", "responses"] = "chat",
         base_url: str | None = None,
     ) -> None:
-        if api != "chat":
-            raise UsageError(f'api={api!r} is not available in this version: use api="chat"')
+        if api not in ("chat", "responses"):
+            raise UsageError(f'api is "chat" or "responses", not {api!r}')
         if client is not None and base_url is not None:
             raise UsageError("base_url belongs to the client when there is one: give it to AsyncOpenAI(base_url=...)")
         endpoint = Endpoint("openai", client, lambda: from_environment("openai", base_url, None))
-        self._chat = ChatModel("openai", model, endpoint)
+        self._model = (ResponsesModel if api == "responses" else ChatModel)("openai", model, endpoint)
 
     @property
     def name(self) -> str:
         """The model string, such as ``openai:gpt-4o``."""
-        return self._chat.name
+        return self._model.name
 
     async def __call__(self, call: ModelCall, /) -> ModelReply:
         """Answer the call; deltas are awaited on ``call.emit`` when ``call.stream`` is true.
@@ -117,11 +121,11 @@ class OpenAI:
             MissingKey: if there is no client and no key.
             ModelError: if the call failed; the class says what can be done.
         """
-        return await self._chat.answer(call)
+        return await self._model.answer(call)
 
     async def aclose(self) -> None:
         """Close the connections made on this event loop; a client of the caller's is left alone."""
-        await self._chat.aclose()
+        await self._model.aclose()
 
     def __repr__(self) -> str:
         return f"OpenAI({self.name.partition(':')[2]!r})"

@@ -690,7 +690,7 @@ def test_what_cannot_be_is_refused_when_built():
     with pytest.raises(errors.UsageError, match="model"):
         OpenAI(" ")
     with pytest.raises(errors.UsageError, match="api"):
-        OpenAI("gpt-x", api="responses")
+        OpenAI("gpt-x", api="assistants")
     with pytest.raises(errors.UsageError, match="base_url"):
         OpenAI("gpt-x", client, base_url="http://x")
 
