@@ -617,7 +617,7 @@ async def test_a_missing_key_is_named(monkeypatch):
 async def test_a_client_is_made_from_the_environment_once_and_closed_by_us(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fromenvironment")
     model = OpenAI("gpt-x", base_url="http://127.0.0.1:9/v1")
-    endpoint = model._chat._endpoint
+    endpoint = model._model._endpoint
 
     client = endpoint._client()
 
@@ -638,7 +638,7 @@ def test_each_event_loop_has_a_client_of_its_own(monkeypatch):
     model = OpenAI("gpt-x")
 
     async def client():
-        made = model._chat._endpoint._client()
+        made = model._model._endpoint._client()
         await model.aclose()
         return made
 
@@ -651,7 +651,7 @@ async def test_a_client_that_nobody_closed_starts_no_task_when_it_is_collected(m
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fromenvironment")
     model = OpenAI("gpt-x")
 
-    client = model._chat._endpoint._client()
+    client = model._model._endpoint._client()
 
     assert not hasattr(client._client, "__del__")
     await model.aclose()
@@ -715,7 +715,7 @@ async def test_ollama_needs_no_key_and_is_sent_none(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-openai")
     model = Ollama("llama", "http://127.0.0.1:9/v1")
 
-    client = model._chat._endpoint._client()
+    client = model._model._endpoint._client()
 
     assert (client.api_key, str(client.base_url)) == ("ollama", "http://127.0.0.1:9/v1/")
     await model.aclose()
