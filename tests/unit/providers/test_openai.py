@@ -715,7 +715,7 @@ async def test_ollama_needs_no_key_and_is_sent_none(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-openai")
     model = Ollama("llama", "http://127.0.0.1:9/v1")
 
-    client = model._model._endpoint._client()
+    client = model._chat._endpoint._client()
 
     assert (client.api_key, str(client.base_url)) == ("ollama", "http://127.0.0.1:9/v1/")
     await model.aclose()
