@@ -18,7 +18,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtra(extra="openai", module="openai") from error
 
-from par.providers._direct import Direct, failed_to_connect, with_body
+from par.providers._direct import NO_ANSWER, Direct, failed_to_connect, with_body
 
 __all__ = ["AsyncOpenAI", "Endpoint", "from_environment"]
 
@@ -97,7 +97,7 @@ class Endpoint:
     async def _send(self, direct: Direct, request: httpx2.Request, *, stream: bool) -> httpx2.Response:
         try:
             answer = await direct.send(request, stream=stream)
-        except httpx2.RequestError as error:
+        except NO_ANSWER as error:
             raise failed_to_connect(error, self._provider) from error
         if answer.is_success:
             return answer
