@@ -8,6 +8,7 @@ from par._json import JsonObject
 from par.errors import ConnectionFailed, MissingExtra, MissingKey, ModelError
 from par.providers._failures import failure_of_status
 from par.providers._per_loop import PerLoop
+from par.providers._reading import obj, string
 from par.providers._wired import encode_body
 
 try:
@@ -155,10 +156,8 @@ class Endpoint:
 
 def _failure(answer: httpx2.Response) -> ModelError:
     headers = answer.headers
-    return failure_of_status(
-        _PROVIDER,
-        answer.status_code,
-        headers,
-        answer.content,
-        request_id=headers.get(_REQUEST_ID, headers.get(_AMAZONS_ID)),
-    )
+    request_id = headers.get(_REQUEST_ID, headers.get(_AMAZONS_ID))
+    error = failure_of_status(_PROVIDER, answer.status_code, headers, answer.content, request_id=request_id)
+    if error.request_id is None:
+        error.request_id = string(obj(error.body).get("request_id")) or None
+    return error

@@ -2,8 +2,9 @@
 
 from par._pipeline.handler import ModelHandler
 from par.providers._anthropic import Anthropic
+from par.providers._anthropic_profile import Profile
 
-__all__ = ["Anthropic", "from_name"]
+__all__ = ["Anthropic", "Profile", "from_name"]
 
 
 def from_name(model: str) -> ModelHandler:

@@ -81,8 +81,8 @@ def sent_back(reply):
 
 
 def without_nothing(blocks):
-    """Leave out what says nothing: null fields, empty lists, and empty text, which the API refuses."""
-    kept = [b for b in blocks if b != {"type": "text", "text": ""}]
+    """Leave out what says nothing: null fields, empty lists, and blank text, which the API refuses."""
+    kept = [b for b in blocks if b["type"] != "text" or b["text"].strip()]
     return [
         b if b["type"] not in ("text", "thinking", "tool_use") else {k: v for k, v in b.items() if v not in (None, [])}
         for b in kept
