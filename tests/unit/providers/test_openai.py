@@ -202,13 +202,13 @@ async def test_what_par_does_not_know_is_kept_and_sent_back():
             "tool_calls": [{"id": "a", "function": {"name": "t", "arguments": "{}"}, "extra_content": extra}],
         })
     )
-    model = OpenAI("gpt-x", server.openai())
+    model = OpenAI("gpt-x", server.openai("https://gateway.example/v1"))
 
     reply = await model(wire.hello())
     await model(wire.hello(messages=(reply.message,)))
 
     assert reply.message.content[-1] == Opaque(
-        "openai",
+        "openai@gateway.example",
         {"message": {"annotations": [{"type": "url_citation"}]}, "tool_calls": {"a": {"extra_content": extra}}},
     )
     assert server.body["messages"] == [
