@@ -7,6 +7,8 @@ from par.errors import UsageError
 from par.providers._answers import is_stream, read_body, read_stream, show_whole
 from par.providers._failures import facts_of_headers
 from par.providers._openai_client import Endpoint
+from par.providers._openai_drops import tell
+from par.providers._openai_profile import Profile, profile_of
 from par.providers._reading import parse_body
 from par.providers._responses_reply import Source, read_response
 from par.providers._responses_request import API, ResponseRequests
@@ -15,7 +17,7 @@ from par.providers._responses_stream import ResponseStream
 __all__ = ["ResponsesModel"]
 
 _PATH = "/responses"
-_OFFICIAL = (".openai.com", ".azure.com")
+_OPENAI = "openai"
 
 
 @final
@@ -30,11 +32,12 @@ class ResponsesModel:
     response is ``reply.details["id"]``.
     """
 
-    __slots__ = ("_endpoint", "_model", "_provider", "_requests")
+    __slots__ = ("_endpoint", "_model", "_profile", "_provider", "_requests")
 
-    def __init__(self, provider: str, model: str, endpoint: Endpoint) -> None:
+    def __init__(self, provider: str, model: str, endpoint: Endpoint, profile: Profile | None = None) -> None:
         if not model.strip():
             raise UsageError("model must not be empty")
+        self._profile = profile
         self._provider = provider
         self._model = model
         self._endpoint = endpoint
@@ -55,15 +58,17 @@ class ResponsesModel:
         requests = self._requests
         if requests is None:
             requests = self._requests = self._begin()
-        answer = await self._endpoint.post(_PATH, requests.body(call), stream=call.stream)
+        body = requests.body(call)
+        await tell(call, self._provider, requests.dropped(call))
+        answer = await self._endpoint.post(_PATH, body, stream=call.stream)
         request_id, limits = facts_of_headers(answer.headers.raw, b"x-request-id")
         source = Source(provider=self._provider, tag=requests.tag, request_id=request_id, headers=limits)
         if not call.stream:
             return read_response(parse_body(answer.content, self._provider), source)
         if is_stream(answer):
             return await read_stream(answer, ResponseStream(source), call.emit, self._provider)
-        body = await read_body(answer, self._provider)
-        reply = read_response(parse_body(body, self._provider), source)
+        raw = await read_body(answer, self._provider)
+        reply = read_response(parse_body(raw, self._provider), source)
         await show_whole(reply, call.emit)
         return reply
 
@@ -73,5 +78,8 @@ class ResponsesModel:
 
     def _begin(self) -> ResponseRequests:
         host = self._endpoint.host
-        tag = API if host == "api.openai.com" else f"{API}@{host}"
-        return ResponseRequests(self._model, tag=tag, official=host.endswith(_OFFICIAL))
+        if self._provider != _OPENAI:
+            tag = f"{self._provider}-responses"  # a provider of another name is one server
+        else:
+            tag = API if host == "api.openai.com" else f"{API}@{host}"
+        return ResponseRequests(self._model, tag=tag, profile=self._profile or profile_of(host, self._model))

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from mimetypes import guess_extension
 
 from par._json import Json, JsonObject
-from par.messages import Document, Image, Opaque, System, Text, ToolResult, User, UserBlock
+from par.messages import Document, Image, Opaque, Text, ToolResult, User, UserBlock
 from par.providers._reading import string
 from par.providers._wired import Wired
 
@@ -17,9 +17,9 @@ _PARTS = ("input_", "output_")
 """How the types of content parts begin; every other type is an item's."""
 
 
-def system_item(message: System, role: str) -> Wired:
+def system_item(text: str, role: str) -> Wired:
     """Return instructions that stand within the conversation."""
-    return Wired({"role": role, "content": message.text})
+    return Wired({"role": role, "content": text})
 
 
 def user_items(message: User, tags: Container[str]) -> list[Wired]:

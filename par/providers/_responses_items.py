@@ -108,13 +108,13 @@ def _tool_use(item: JsonObject, kind: str, call_id: str) -> ToolUse:
     return as_tool_use(call_id, string(item.get("name")), arguments_of(item, kind))
 
 
-def form_of(message: Assistant, tag: str, *, official: bool) -> Form:
+def form_of(message: Assistant, tag: str, *, verbatim: bool) -> Form:
     """Return the items that say ``message`` again to the server whose blocks carry ``tag``.
 
-    Of other providers' blocks the texts and tool uses are taken. A reasoning item that nothing of its message
-    follows is left out: the API refuses it.
+    Of other providers' blocks the texts and tool uses are taken. ``verbatim`` says whether the server takes
+    arguments back that are no JSON.
     """
-    writer = _Writer(tag, official)
+    writer = _Writer(tag, verbatim)
     for block in message.content:
         writer.add(block)
     return writer.end()
@@ -124,9 +124,9 @@ def form_of(message: Assistant, tag: str, *, official: bool) -> Form:
 class _Writer:
     """Gathers blocks until it is known which item they belong to: the rest of an item follows its blocks."""
 
-    def __init__(self, tag: str, official: bool) -> None:
+    def __init__(self, tag: str, verbatim: bool) -> None:
         self._tag = tag
-        self._official = official
+        self._verbatim = verbatim
         self._waiting: list[Text | Reasoning | ToolUse] = []
         self._items: list[JsonObject] = []
         self._results: dict[str, tuple[str, str]] = {}
@@ -144,8 +144,6 @@ class _Writer:
 
     def end(self) -> Form:
         self._flush(len(self._waiting))
-        while self._items and self._items[-1].get("type") == "reasoning":
-            self._items.pop()
         return Form(tuple(self._items), self._results)
 
     def _restore(self, item: JsonObject, *, forgotten: bool) -> None:
@@ -203,7 +201,7 @@ class _Writer:
         if custom or id_ != use.id:
             self._results[use.id] = ("custom_tool_call_output" if custom else "function_call_output", id_)
         if use.malformed is not None:
-            text = use.malformed if self._official else dump_json({"malformed": use.malformed})
+            text = use.malformed if self._verbatim else dump_json({"malformed": use.malformed})
         elif custom and isinstance(use.arguments.get("input"), str):
             text = string(use.arguments["input"])
         else:

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from typing import final
 
 from par._json import Json, JsonObject
-from par.calls import ModelCall, Settings
+from par.calls import ModelCall, OutputSpec
 from par.errors import UsageError
 from par.messages import Assistant, Message, Opaque, System, ToolResults, User
-from par.providers._reading import obj
+from par.providers._openai_drops import dropped
+from par.providers._openai_profile import Droppable, Profile
+from par.providers._reading import array, obj
 from par.providers._responses_content import result_item, system_item, user_items
 from par.providers._responses_items import Form, form_of
-from par.providers._responses_tools import ToolForms, output_format, tool_choice
+from par.providers._responses_settings import add_extra, settle
+from par.providers._responses_tools import ToolForms, choose, output_format, output_words
 from par.providers._wire_cache import WireCache
 from par.providers._wired import Wired
 
@@ -29,22 +32,19 @@ _ENCRYPTED = "reasoning.encrypted_content"
 _KEPT_BY_THE_API = ("background", "conversation", "previous_response_id", "store")
 """The extras with which a caller relies on what the API stores, or says whether it shall."""
 
-_JOINED = ("reasoning", "text")
-"""The objects that hold settings of par's beside those that only ``extra`` has."""
-
 
 @final
 class ResponseRequests:
     """Builds the requests for one model at one server.
 
-    ``tag`` names the server in opaque blocks: only its own go back to it. ``official`` says that it is OpenAI or
-    Azure: it gets malformed arguments back word for word, which others refuse.
+    ``tag`` names the server in opaque blocks: only its own go back to it.
     """
 
     __slots__ = (
         "_asks_for_thoughts",
         "_assistants",
         "_model",
+        "_profile",
         "_results",
         "_systems",
         "_tags",
@@ -53,17 +53,20 @@ class ResponseRequests:
         "tag",
     )
 
-    def __init__(self, model: str, *, tag: str, official: bool) -> None:
+    def __init__(self, model: str, *, tag: str, profile: Profile) -> None:
         self._model = model
         self.tag = tag
         # what a user writes is of the API, not of one server
         self._tags = tags = frozenset({tag, API})
+        self._profile = profile
         self._asks_for_thoughts = _REASONS.match(model.rpartition("/")[2]) is not None
-        self._tools = ToolForms(tags)
-        self._systems: WireCache[System, Wired] = WireCache(lambda message: system_item(message, "system"))
+        self._tools = ToolForms(tags, strict="strict" not in profile.drops)
+        self._systems: WireCache[System, Wired] = WireCache(
+            lambda message: system_item(message.text, profile.instructions)
+        )
         self._users: WireCache[User, list[Wired]] = WireCache(lambda message: user_items(message, tags))
         self._assistants: WireCache[Assistant, Form] = WireCache(
-            lambda message: form_of(message, tag, official=official)
+            lambda message: form_of(message, tag, verbatim=profile.verbatim_arguments)
         )
         self._results: WireCache[ToolResults, list[Wired]] = WireCache(lambda message: self._outputs(message, {}))
 
@@ -84,8 +87,8 @@ class ResponseRequests:
         body["input"] = self._input(messages)
         self._add_tools(call, body)
         if call.output is not None:
-            body["text"] = output_format(call.output)
-        _settle(settings, body)
+            self._ask_for(call.output, body)
+        settle(settings, self._profile, body)
         if not any(name in extra for name in _KEPT_BY_THE_API):
             body["store"] = False
         if self._asks_for_thoughts:
@@ -94,19 +97,24 @@ class ResponseRequests:
             body["stream"] = True
         elif extra.get("background"):
             raise UsageError("par does not ask again for a response in the background: stream it, or leave it out")
-        for name, value in extra.items():
-            body[name] = {**obj(body.get(name)), **obj(value)} if name in _JOINED and value else value
+        add_extra(extra, body)
         return body
+
+    def dropped(self, call: ModelCall) -> list[Droppable]:
+        """Return the settings of ``call`` that the body leaves out because the model refuses them."""
+        return dropped(self._profile, call)
 
     def _input(self, messages: tuple[Message, ...]) -> list[Json]:
         items: list[Json] = []
         unusual: dict[str, tuple[str, str]] = {}
         for message in messages:
+            if isinstance(message, Assistant):
+                form = self._assistants.get(message)
+                items.extend(form.items)
+                unusual.update(form.results)
+                continue
+            _drop_lonely_thoughts(items)
             match message:
-                case Assistant():
-                    form = self._assistants.get(message)
-                    items.extend(form.items)
-                    unusual.update(form.results)
                 case ToolResults():
                     if any(result.tool_use_id in unusual for result in message.results):
                         items.extend(self._outputs(message, unusual))
@@ -116,6 +124,7 @@ class ResponseRequests:
                     items.extend(self._users.get(message))
                 case System():
                     items.append(self._systems.get(message))
+        _drop_lonely_thoughts(items)
         return items
 
     def _outputs(self, message: ToolResults, unusual: Mapping[str, tuple[str, str]]) -> list[Wired]:
@@ -129,33 +138,28 @@ class ResponseRequests:
         tools = self._tools.get(call.tools, call.settings.provider_tools)
         if not tools:
             return
-        body["tools"] = [*tools]
-        choice = tool_choice(call.settings, tools)
+        offered, choice = choose(call.settings, tools, several=self._profile.allowed_tools)
+        body["tools"] = [*offered]
         if choice is not None:
             body["tool_choice"] = choice
-        if not call.settings.parallel_tool_uses:
+        if not call.settings.parallel_tool_uses and "parallel_tool_uses" not in self._profile.drops:
             body["parallel_tool_calls"] = False
 
+    def _ask_for(self, output: OutputSpec, body: JsonObject) -> None:
+        if self._profile.output == "native":
+            body["text"] = output_format(output)
+            return
+        # after the instructions and before the conversation, so that the beginning stays the same at each step
+        words = system_item(output_words(output), self._profile.instructions)
+        body["input"] = [words, *array(body["input"])]
+        if self._profile.output == "json":
+            body["text"] = {"format": {"type": "json_object"}}
 
-def _settle(settings: Settings, body: JsonObject) -> None:
-    if settings.stop:
-        raise UsageError("OpenAI's responses API has no stop sequences: leave Settings.stop empty")
-    if settings.seed is not None:
-        raise UsageError("OpenAI's responses API has no seed: leave Settings.seed unset")
-    if settings.temperature is not None:
-        body["temperature"] = settings.temperature
-    if settings.top_p is not None:
-        body["top_p"] = settings.top_p
-    if settings.max_tokens is not None:
-        body["max_output_tokens"] = settings.max_tokens
-    if settings.reasoning_effort is not None:
-        body["reasoning"] = {"effort": settings.reasoning_effort}
-    cache = settings.prompt_cache
-    if cache is not None and cache.key is not None:
-        body["prompt_cache_key"] = cache.key
-    if cache is not None and cache.ttl == "24h":
-        # the shorter times are what the API does by itself
-        body["prompt_cache_retention"] = "24h"
+
+def _drop_lonely_thoughts(items: list[Json]) -> None:
+    """Take away thoughts that led to nothing, as a length limit leaves them: the API refuses them without a sequel."""
+    while items and obj(items[-1]).get("type") == "reasoning":
+        items.pop()
 
 
 def _after(messages: tuple[Message, ...], previous: Json, tag: str) -> tuple[Message, ...]:

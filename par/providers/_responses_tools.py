@@ -3,10 +3,10 @@
 Source: https://platform.openai.com/docs/guides/function-calling?api-mode=responses
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from typing import final
 
-from par._json import Json, JsonObject
+from par._json import Json, JsonObject, dump_json
 from par.calls import OutputSpec, Settings, ToolNames, ToolSpec
 from par.errors import UsageError
 from par.messages import Opaque
@@ -15,18 +15,19 @@ from par.providers._strict import fits_strict, schema_name
 from par.providers._wire_cache import WireCache
 from par.providers._wired import Wired
 
-__all__ = ["ToolForms", "output_format", "tool_choice"]
+__all__ = ["ToolForms", "choose", "output_format", "output_words"]
 
 
 @final
 class ToolForms:
     """Gives the wire form of tools; the form of one tuple of tools is built once."""
 
-    __slots__ = ("_own", "_provided", "_tags")
+    __slots__ = ("_own", "_provided", "_strict", "_tags")
 
-    def __init__(self, tags: Container[str]) -> None:
+    def __init__(self, tags: Container[str], *, strict: bool) -> None:
         self._tags = tags
-        self._own: WireCache[tuple[ToolSpec, ...], tuple[Wired, ...]] = WireCache(_functions)
+        self._strict = strict
+        self._own: WireCache[tuple[ToolSpec, ...], tuple[Wired, ...]] = WireCache(self._functions)
         self._provided: WireCache[tuple[Opaque, ...], tuple[Wired, ...]] = WireCache(self._entries)
 
     def get(self, specs: tuple[ToolSpec, ...], provided: tuple[Opaque, ...]) -> list[Wired]:
@@ -53,50 +54,53 @@ class ToolForms:
     def _entries(self, provided: tuple[Opaque, ...]) -> tuple[Wired, ...]:
         return tuple([Wired(entry.data) for entry in provided if entry.provider in self._tags])
 
+    def _functions(self, specs: tuple[ToolSpec, ...]) -> tuple[Wired, ...]:
+        return tuple([self._function(spec) for spec in specs])
 
-def _functions(specs: tuple[ToolSpec, ...]) -> tuple[Wired, ...]:
-    return tuple([_function(spec) for spec in specs])
+    def _function(self, spec: ToolSpec) -> Wired:
+        wire: JsonObject = {"type": "function", "name": spec.name, "parameters": spec.parameters}
+        if spec.description:
+            wire["description"] = spec.description
+        if self._strict:
+            # where nothing is said, the API makes schemas strict by requiring what they leave optional
+            wire["strict"] = fits_strict(spec.parameters) if spec.strict is None else spec.strict
+        return Wired(wire)
 
 
-def _function(spec: ToolSpec) -> Wired:
-    wire: JsonObject = {"type": "function", "name": spec.name, "parameters": spec.parameters}
-    if spec.description:
-        wire["description"] = spec.description
-    # where nothing is said, the API makes schemas strict by requiring what they leave optional
-    wire["strict"] = fits_strict(spec.parameters) if spec.strict is None else spec.strict
-    return Wired(wire)
+def choose(settings: Settings, tools: list[Wired], *, several: bool) -> tuple[list[Wired], Json]:
+    """Return the tools that are offered and the choice among them, ``None`` where it is left to the model.
 
-
-def tool_choice(settings: Settings, tools: Iterable[Wired]) -> Json:
-    """Return the choice among the tools of a request, ``None`` where it is left to the model.
-
-    ``ToolNames`` may name a provider's tool too: by its name, its server's label, or its type.
+    ``ToolNames`` may name a provider's tool too: by its name, its server's label, or its type. Without ``several``,
+    the API's form for a choice of several tools, only those that are named are offered.
 
     Raises:
         UsageError: for a name that no tool has.
     """
     wanted = settings.tool_choice
     if not isinstance(wanted, ToolNames):
-        return None if wanted == "auto" else wanted
-    entries = {name: entry for tool in tools for name, entry in _entries_of(tool)}
-    unknown = [name for name in wanted.names if name not in entries]
+        return tools, None if wanted == "auto" else wanted
+    entries = dict(map(_entry_of, tools))
+    unknown = sorted(set(wanted.names).difference(entries))
     if unknown:
-        raise UsageError(f"tool_choice names tools that are not there: {', '.join(sorted(unknown))}")
+        raise UsageError(f"tool_choice names {', '.join(unknown)}, and there is no such tool")
     chosen: list[Json] = [entries[name] for name in wanted.names]
     if len(chosen) == 1 and wanted.required:
-        return chosen[0]
-    # all tools are still sent, so that the beginning of the prompt stays as the cache has it
-    return {"type": "allowed_tools", "mode": "required" if wanted.required else "auto", "tools": chosen}
+        return tools, chosen[0]
+    mode = "required" if wanted.required else "auto"
+    if several:
+        # all tools are still sent, so that the beginning of the prompt stays as the cache has it
+        return tools, {"type": "allowed_tools", "mode": mode, "tools": chosen}
+    return [tool for tool in tools if _entry_of(tool)[0] in wanted.names], mode if wanted.required else None
 
 
-def _entries_of(tool: JsonObject) -> Iterable[tuple[str, JsonObject]]:
+def _entry_of(tool: JsonObject) -> tuple[str, JsonObject]:
+    """Return the name of a tool, and what stands for it in a choice."""
     kind = string(tool.get("type"))
     for field in ("name", "server_label"):
         name = string(tool.get(field))
         if name:
-            yield name, {"type": kind, field: name}
-            return
-    yield kind, {"type": kind}
+            return name, {"type": kind, field: name}
+    return kind, {"type": kind}
 
 
 def output_format(output: OutputSpec) -> JsonObject:
@@ -108,3 +112,11 @@ def output_format(output: OutputSpec) -> JsonObject:
         "strict": fits_strict(output.schema),
     }
     return {"format": schema}
+
+
+def output_words(output: OutputSpec) -> str:
+    """Return what asks for an answer of this type in words."""
+    return (
+        "Give your final answer as one JSON object that fits this JSON Schema, and write nothing beside it:\n"
+        + dump_json(output.schema)
+    )
