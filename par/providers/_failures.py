@@ -49,16 +49,44 @@ _STATUS_OF_TYPE: Mapping[str, int] = {
     "request_too_large": 413,
     "server_error": 500,
     "timeout_error": 504,
+    "vector_store_timeout": 504,
 }
+_OF_THE_REQUEST = frozenset({
+    "context_length_exceeded",
+    "data_residency_mismatch",
+    "empty_image_file",
+    "failed_to_download_image",
+    "image_file_not_found",
+    "image_file_too_large",
+    "image_parse_error",
+    "image_too_large",
+    "image_too_small",
+    "invalid_base64_image",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_image_mode",
+    "invalid_image_url",
+    "model_not_found",
+    "unsupported_image_media_type",
+    "unsupported_parameter",
+    "unsupported_value",
+})
+"""Words of OpenAI's for what repeating the request does not help against; the responses API has them without a status.
+
+Source: https://platform.openai.com/docs/api-reference/responses/object#responses/object-error
+"""
 _FILTERED = re.compile(
     r"(?i)content (?:management|filter\w*|moderation)|content_?polic|usage polic|safety (?:system|filter|polic)"
     r"|was flagged|flagged for"
 )
 _FILTER_WORDS = frozenset({
+    "bio_policy",
     "content_filter",
     "content_policy_violation",
     "data_inspection_failed",
+    "image_content_policy_violation",
     "invalid_prompt",
+    "misalignment_policy_violation",
     "moderation_blocked",
 })
 _KIND_OF_STATUS: Mapping[int, type[ModelError]] = {
@@ -102,6 +130,8 @@ def failure_in_body(provider: str, error: Json, *, request_id: str | None = None
     status = code if isinstance(code, int) and 400 <= code < 600 else None
     if status is None:
         status = next((_STATUS_OF_TYPE[word] for word in words if word in _STATUS_OF_TYPE), None)
+    if status is None and _OF_THE_REQUEST.intersection(words):
+        status = 400
     return _failure(provider, status, message, words, body=error, request_id=request_id, wait_s=None)
 
 
