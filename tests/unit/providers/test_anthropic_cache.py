@@ -135,6 +135,15 @@ def test_a_paused_answer_stores_what_can_be_stored_of_it():
     assert cache.ask(body(*question, later))[0] == asked + 2  # up to "I look."
 
 
+def test_an_answer_in_several_messages_was_asked_for_before_the_first():
+    cache, body = Cache(), requests()
+    question = (System("s"), User((Text("q"),)))
+    _, asked = cache.ask(body(*question))
+    long = Assistant(tuple(Text(str(number)) for number in range(30)))
+
+    assert cache.ask(body(*question, long, Assistant((Text("and"),)), User((Text("so?"),))))[0] == asked
+
+
 def test_other_conversations_read_the_instructions_and_the_tools():
     cache, body = Cache(), requests()
     cache.ask(body(System("be brief"), User((Text("one"),))))
