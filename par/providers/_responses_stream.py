@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import final
 
 from par._json import JsonObject, dump_json
@@ -217,17 +217,27 @@ class ResponseStream:
 
     def _match(self, final: list[JsonObject]) -> dict[int, JsonObject]:
         """Find the place of each item that the end of the response has; those that were not streamed get one."""
-        places = {string(builder.fields.get("id")): place for place, builder in self._by_index.items()}
+        ids = {string(item.get("id")) for item in final}
         ends: dict[int, JsonObject] = {}
         for number, item in enumerate(final):
-            place = places.get(string(item.get("id")) or "-", number)
-            builder = self._by_index.get(place)
-            if place in ends or (builder and builder.fields.get("type") not in (None, item.get("type"))):
-                place, builder = max([*self._by_index, number]) + 1, None
-            if builder is None:
+            place = self._place_of(item, number, ends, ids)
+            if place is None:
+                place = max(self._by_index) + 1 if number in self._by_index else number
                 self._by_index[place] = ItemBuilder()
             ends[place] = item
         return ends
+
+    def _place_of(self, item: JsonObject, number: int, taken: Container[int], ids: set[str]) -> int | None:
+        """Find where an item of the end was streamed: by its id, else by its number where that has an unknown id."""
+        id_ = item.get("id")
+        for place in (number, *self._by_index):
+            builder = self._by_index.get(place)
+            if builder is not None and place not in taken and id_ and builder.fields.get("id") == id_:
+                return place
+        builder = self._by_index.get(number)
+        if builder is None or number in taken or string(builder.fields.get("id")) in ids - {""}:
+            return None
+        return number if builder.fields.get("type") in (None, item.get("type")) else None
 
 
 def _number(fields: JsonObject) -> int:
