@@ -73,7 +73,7 @@ class ResponseStream:
         Raises:
             ModelError: if the event says that the call failed, or is no JSON.
         """
-        if event.data.strip() == b"[DONE]":
+        if event.data.startswith(b"[DONE]"):
             return ()
         fields = parse_body(event.data, self._source.provider)
         kind = string(fields.get("type")) or event.type
@@ -138,18 +138,18 @@ class ResponseStream:
     def _builder(self, fields: JsonObject) -> ItemBuilder:
         """Return the builder of the item that an event is about: by its place, else by its id, else the last one."""
         index = fields.get("output_index")
-        id_ = string(fields.get("item_id")) or string(obj(fields.get("item")).get("id"))
         if isinstance(index, int):
             builder = self._by_index.get(index)
-        elif id_:
-            builder = self._by_item.get(id_)
-        else:
-            builder = next(reversed(self._by_index.values()), None)
-        if builder is None:
-            builder = ItemBuilder()
-            self._by_index[index if isinstance(index, int) else len(self._by_index)] = builder
-            if id_:
-                self._by_item[id_] = builder
+            return self._new_builder(index, fields) if builder is None else builder
+        id_ = _id_of(fields)
+        builder = self._by_item.get(id_) if id_ else next(reversed(self._by_index.values()), None)
+        return self._new_builder(len(self._by_index), fields) if builder is None else builder
+
+    def _new_builder(self, place: int, fields: JsonObject) -> ItemBuilder:
+        builder = self._by_index[place] = ItemBuilder()
+        id_ = _id_of(fields)
+        if id_:
+            self._by_item[id_] = builder
         return builder
 
     def _take(self, builder: ItemBuilder, item: JsonObject, *, done: bool) -> None:
@@ -238,6 +238,11 @@ class ResponseStream:
         if builder is None or number in taken or string(builder.fields.get("id")) in ids - {""}:
             return None
         return number if builder.fields.get("type") in (None, item.get("type")) else None
+
+
+def _id_of(fields: JsonObject) -> str:
+    """Return the id of the item that an event is about."""
+    return string(fields.get("item_id")) or string(obj(fields.get("item")).get("id"))
 
 
 def _number(fields: JsonObject) -> int:
