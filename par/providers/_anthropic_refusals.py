@@ -31,4 +31,8 @@ class Refusals:
             raise UsageError(
                 f"{self._model} refuses {setting}: {reason}. Leave it unset, or give the model a Profile that drops it"
             )
+        self.leave_out(setting, reason)
+
+    def leave_out(self, setting: Droppable, reason: str) -> None:
+        """Note that ``setting`` is left out, whatever the profile says."""
         self.dropped.append((setting, reason))

@@ -91,7 +91,7 @@ class MessageRequests:
         """
         settings = call.settings
         refusals = Refusals(self._model, self._profile)
-        settled = settle(settings, self._max_tokens, self._profile, refusals)
+        settled = settle(call, self._max_tokens, self._profile, refusals)
         talk = self._conversation(call.messages)
         tools = self._tools.get(call.tools, settings.provider_tools, refusals)
         answer = self._ask_for_output(call, talk, settled)

@@ -4,8 +4,10 @@ Sources: https://platform.claude.com/docs/en/build-with-claude/extended-thinking
 """
 
 from par._json import JsonObject
-from par.calls import Settings
+from par.calls import ModelCall, Settings
 from par.errors import UsageError
+from par.messages import Assistant, Message, Opaque, Reasoning, User
+from par.providers._anthropic_blocks import PROVIDER
 from par.providers._anthropic_profile import Profile
 from par.providers._anthropic_refusals import Refusals
 from par.providers._reading import obj
@@ -15,14 +17,15 @@ __all__ = ["settle"]
 _LEAST_TOP_P_WHILE_THINKING = 0.95
 
 
-def settle(settings: Settings, limit: int, profile: Profile, refusals: Refusals) -> JsonObject:
+def settle(call: ModelCall, limit: int, profile: Profile, refusals: Refusals) -> JsonObject:
     """Return the fields of the body that say how to answer. ``limit`` holds where ``max_tokens`` is not set.
 
     Raises:
         UsageError: for what the model refuses, unless the profile drops it.
     """
+    settings = call.settings
     body: JsonObject = {"max_tokens": settings.max_tokens or limit}
-    _add_thinking(settings, limit, profile, refusals, body)
+    _add_thinking(call, limit, profile, refusals, body)
     _add_sampling(settings, profile, refusals, body)
     if settings.seed is not None:
         refusals.refuse("seed", "the API has no seed")
@@ -31,7 +34,8 @@ def settle(settings: Settings, limit: int, profile: Profile, refusals: Refusals)
     return body
 
 
-def _add_thinking(settings: Settings, limit: int, profile: Profile, refusals: Refusals, body: JsonObject) -> None:
+def _add_thinking(call: ModelCall, limit: int, profile: Profile, refusals: Refusals, body: JsonObject) -> None:
+    settings = call.settings
     effort = settings.reasoning_effort
     own = "thinking" in settings.extra
     refusals.thinks = own and obj(settings.extra["thinking"]).get("type") != "disabled"
@@ -49,6 +53,10 @@ def _add_thinking(settings: Settings, limit: int, profile: Profile, refusals: Re
     elif own:
         pass  # the budget in it is the caller's word on how long to think
     elif effort in profile.budgets:
+        if _began_without_thinking(call.messages):
+            # not the setting is wrong: another model may have begun the turn
+            refusals.leave_out("reasoning_effort", "the turn began without thinking, and goes on without")
+            return
         _add_budget(settings, limit, profile.budgets[effort], refusals, body)
     else:
         refusals.refuse("reasoning_effort", f"there is no {effort!r} for it")
@@ -67,6 +75,23 @@ def _add_budget(settings: Settings, limit: int, budget: int, refusals: Refusals,
         )
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
     refusals.thinks = True
+
+
+def _began_without_thinking(history: tuple[Message, ...]) -> bool:
+    """Tell whether the model is in the middle of a turn whose first words are no thoughts of a Claude model."""
+    first: Assistant | None = None
+    for message in reversed(history):
+        if isinstance(message, User):
+            break
+        if isinstance(message, Assistant):
+            first = message
+    if first is None:
+        return False
+    return not any(
+        (isinstance(block, Reasoning) and block.signature is not None)
+        or (isinstance(block, Opaque) and block.provider == PROVIDER and block.data.get("type") == "redacted_thinking")
+        for block in first.content
+    )
 
 
 def _add_sampling(settings: Settings, profile: Profile, refusals: Refusals, body: JsonObject) -> None:

@@ -8,7 +8,7 @@ from par import RunContext
 from par.calls import ModelCall, OutputSpec, Settings, ToolNames, ToolSpec
 from par.errors import UsageError
 from par.events import SettingDropped
-from par.messages import Opaque, System, Text, ToolUse, User
+from par.messages import Assistant, Opaque, Reasoning, System, Text, ToolResult, ToolResults, ToolUse, User
 from par.providers._anthropic_profile import profile_of
 from par.providers._anthropic_request import MessageRequests
 from par.providers.anthropic import Anthropic, Profile
@@ -94,6 +94,28 @@ def test_a_limit_that_the_thinking_would_use_up_is_refused():
     with pytest.raises(UsageError, match="8192"):
         body(OLD, settings=Settings(reasoning_effort="medium", max_tokens=8192))
     assert added(OLD, Settings(reasoning_effort="medium", max_tokens=8193))["max_tokens"] == 8193
+
+
+@pytest.mark.parametrize(
+    ("said", "thinks"),
+    [
+        ([Reasoning("hm", "sig"), ToolUse("a", "t")], True),
+        ([Opaque("anthropic", {"type": "redacted_thinking", "data": "x"}), ToolUse("a", "t")], True),
+        ([ToolUse("a", "t")], False),
+        ([Reasoning("another's"), Opaque("openai", {"type": "redacted_thinking"}), ToolUse("a", "t")], False),
+    ],
+)
+def test_a_turn_that_began_without_thinking_goes_on_without(said, thinks):
+    results = ToolResults((ToolResult(tool_use_id="a", name="t", content="r"),))
+    turn = (User((Text("q"),)), Assistant(tuple(said)), results, Assistant((ToolUse("a", "t"),)), results)
+    settings = Settings(reasoning_effort="low")
+
+    request = prepare(OLD, messages=turn, settings=settings)
+
+    assert ("thinking" in request.body) == thinks
+    assert [name for name, _ in request.dropped] == ([] if thinks else ["reasoning_effort"])
+    assert "thinking" in body(OLD, messages=(*turn, User((Text("and?"),))), settings=settings)
+    assert "thinking" in body(NEW, messages=turn, settings=settings)
 
 
 THINKING = {"extra": {"thinking": {"type": "enabled", "budget_tokens": 2000}}}
