@@ -25,7 +25,7 @@ __all__ = ["API", "ResponseRequests"]
 
 API = "openai-responses"
 
-_REASONS = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d)|gpt-oss|codex|computer-use)(?!.*-chat)")
+_REASONS = re.compile(r"(?:ft:)?(?:o\d|gpt-(?:[5-9]|\d\d)|gpt-oss|codex)(?!.*-chat)")
 """The models that think: asking others for their encrypted thoughts is an error."""
 
 _ENCRYPTED = "reasoning.encrypted_content"

@@ -42,8 +42,9 @@ def settle(settings: Settings, profile: Profile, body: JsonObject) -> None:
 def _cache(cache: PromptCache, body: JsonObject) -> None:
     if cache.key is not None:
         body["prompt_cache_key"] = cache.key
-    if cache.ttl is not None:
-        body["prompt_cache_retention"] = "24h" if cache.ttl == "24h" else "in_memory"
+    if cache.ttl == "24h":
+        # the API keeps what it has for about as long as the shorter times by itself, and newer models refuse the rest
+        body["prompt_cache_retention"] = "24h"
 
 
 def add_extra(extra: JsonObject, body: JsonObject) -> None:

@@ -311,7 +311,7 @@ async def test_a_server_of_another_name_has_its_own_tag():
 async def test_dropped_settings_are_told():
     told = []
 
-    async def emit(event):
+    async def emit(event):  # noqa: ASYNC124 # an emit is async
         told.append(event)
 
     server = wire.serve(json_body=response())
