@@ -232,7 +232,20 @@ async def test_half_a_surrogate_pair_becomes_a_replacement_character():
 
 
 @pytest.mark.parametrize(
-    "text", ["hello", "", "[]", '{"choices": []}', "{}", '{"choices": [{}]}', b"\xff\xfe", "[" * 100_000, '{"x": NaN}']
+    "text",
+    [
+        "hello",
+        "",
+        "[]",
+        '{"choices": []}',
+        "{}",
+        '{"choices": [{}]}',
+        b"\xff\xfe",
+        "[" * 100_000,
+        '{"x": NaN}',
+        '{"x": 1e999}',
+        '{"x": ' + "[" * 101 + "]" * 101 + "}",
+    ],
 )
 async def test_an_answer_that_is_no_completion_is_unreadable(text):
     with pytest.raises(errors.UnreadableReply):
