@@ -104,8 +104,10 @@ class ToolUse:
 class Opaque:
     """Something that only ``provider`` understands, kept and sent to it word for word; others never see it.
 
-    ``provider`` is the tag of an adapter (its ``tag``: ``"openai"``, ``"openai@<host>"``, ``"openai-responses"``,
-    ``"anthropic"``...). ``data`` is in the form of that provider's wire. What it stands for depends on its place:
+    What you write is for a provider: ``"openai"`` (any server of chat completions), ``"openai-responses"``,
+    ``"anthropic"``, ``"ollama"``, or the ``provider`` that you gave an ``OpenAI``. What an adapter keeps of an answer
+    has the tag of one server, such as ``"openai@<host>"``, and goes back there alone. ``data`` is in the form of the
+    wire. What it stands for depends on its place:
 
     * Among the blocks of a ``User`` or ``ToolResult``: one content part, in that place
       (``{"type": "input_audio", ...}``; a text part with a cache breakpoint in it).
