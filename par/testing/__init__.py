@@ -1,5 +1,7 @@
 """What tests of agents, of middleware and of providers need: scripted models, servers and tapes, virtual time."""
 
+from par.testing._cassette.errors import CassetteMissing, CassetteUnreadable, RequestNotRecorded
+from par.testing._cassette.tape import Cassette, cassette
 from par.testing._drive import Driven, assert_composes, drive_model, drive_tool, model_call, reply, tool_call
 from par.testing._scripted import ScriptedModel, ScriptExhausted, call, call_malformed, fail, say
 from par.testing._server.script import Faulty, raw_answer, refuse
@@ -9,9 +11,13 @@ from par.testing._server.sse import SseStyle
 from par.testing._virtual_time import virtual_time
 
 __all__ = [
+    "Cassette",
+    "CassetteMissing",
+    "CassetteUnreadable",
     "Driven",
     "Faulty",
     "ProviderServer",
+    "RequestNotRecorded",
     "ScriptExhausted",
     "ScriptedModel",
     "SeenConnection",
@@ -20,6 +26,7 @@ __all__ = [
     "assert_composes",
     "call",
     "call_malformed",
+    "cassette",
     "drive_model",
     "drive_tool",
     "fail",
