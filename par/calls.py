@@ -76,7 +76,7 @@ class PromptCache:
     """Ask the provider to remember the beginning of the conversation.
 
     ``key`` names those who share a beginning, for providers that find it by a key. ``ttl`` is how long it shall be
-    kept; each provider has some of these times, and an adapter takes the nearest that its own has.
+    kept; each provider has some of these times, and its adapter says what becomes of the others.
     """
 
     key: str | None = None

@@ -6,11 +6,12 @@ Sources: https://platform.claude.com/docs/en/build-with-claude/effort, /extended
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 
 from par._json import Json, JsonObject
+from par.errors import UsageError
 
 __all__ = ["Droppable", "Profile", "profile_of"]
 
@@ -35,6 +36,14 @@ _BUDGETS: Final[Mapping[str, int]] = MappingProxyType({
 })
 
 
+def _droppable(value: "frozenset[Droppable]") -> "frozenset[Droppable]":
+    names = frozenset(value)
+    unknown = sorted(names - set(get_args(Droppable)))
+    if unknown:
+        raise UsageError(f"{', '.join(unknown)} cannot be dropped; these can: {', '.join(get_args(Droppable))}")
+    return names
+
+
 @attrs.frozen(kw_only=True)
 class Profile:
     """What a model accepts. The default accepts everything, thinks by budget, and is asked for output in words.
@@ -52,16 +61,23 @@ class Profile:
 
     ``drops`` names the settings that are left out, with a ``SettingDropped`` event, where the model refuses them. For
     the others it is an error, before anything is sent.
+
+    Raises:
+        ValueError: for words that are none of these.
     """
 
     efforts: Mapping[str, str] = _NO_EFFORTS
     thinking: JsonObject | None = None
     budgets: Mapping[str, int] = _BUDGETS
-    output: Literal["native", "tool", "words"] = "words"
-    sampling: Literal["both", "one", "none"] = "both"
+    output: Literal["native", "tool", "words"] = attrs.field(
+        default="words", validator=attrs.validators.in_(("native", "tool", "words"))
+    )
+    sampling: Literal["both", "one", "none"] = attrs.field(
+        default="both", validator=attrs.validators.in_(("both", "one", "none"))
+    )
     forced_tools: bool = True
     strict_tools: bool = True
-    drops: frozenset[Droppable] = frozenset[Droppable]()
+    drops: frozenset[Droppable] = attrs.field(default=frozenset[Droppable](), converter=_droppable)
 
 
 def _thinking(**more: Json) -> JsonObject:

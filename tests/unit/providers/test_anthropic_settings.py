@@ -9,9 +9,8 @@ from par.calls import ModelCall, OutputSpec, Settings, ToolNames, ToolSpec
 from par.errors import UsageError
 from par.events import SettingDropped
 from par.messages import Assistant, Opaque, Reasoning, System, Text, ToolResult, ToolResults, ToolUse, User
-from par.providers._anthropic_profile import profile_of
 from par.providers._anthropic_request import MessageRequests
-from par.providers.anthropic import Anthropic, Profile
+from par.providers.anthropic import Anthropic, Profile, profile_of
 
 OBJECT = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False}
 WEATHER = ToolSpec(name="weather", description="Tell the weather.", parameters=OBJECT)
@@ -203,6 +202,14 @@ async def test_each_dropped_setting_is_told():
 )
 def test_a_model_is_known_by_its_name_in_any_cloud(name, like):
     assert profile_of(name) == profile_of(like)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"drops": {"temprature"}}, {"output": "json"}, {"sampling": "some"}], ids=lambda wrong: next(iter(wrong))
+)
+def test_a_profile_with_a_word_that_means_nothing_is_refused(wrong):
+    with pytest.raises(ValueError, match=str(next(iter(wrong.values()))).strip("{}'")):
+        Profile(**wrong)
 
 
 def test_a_model_of_another_maker_is_taken_for_one_that_accepts_everything():
