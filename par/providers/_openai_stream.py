@@ -23,7 +23,8 @@ __all__ = ["ChatStream"]
 _EVERYWHERE: Final = frozenset({"id", "created", "service_tier", "system_fingerprint", "provider"})
 """What every chunk says again; the first and the last ones are read."""
 _USUAL: Final = _EVERYWHERE | {"choices", "model", "object", "usage", "obfuscation"}
-_USUAL_OF_A_CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
+_SAID_OF_A_CHOICE: Final = frozenset({"index", "delta", "message", "finish_reason", "usage", "error"})
+_USUAL_OF_A_CHOICE: Final = frozenset({"index", "delta", "finish_reason", "logprobs", "native_finish_reason"})
 
 
 @final
@@ -79,20 +80,20 @@ class ChatStream:
             return ()
         chunk = parse_body(event.data, self._source.provider)
         choices = array(chunk.get("choices"))
-        choice = self._first(choices)
-        refuse_failure(chunk, choice, self._source)
-        finish = string(choice.get("finish_reason"))
-        usage = usage_of(chunk, choice)
-        if usage is not None:
-            self._usage = usage  # each usage is of the whole answer so far: the last one counts
-            if chunk.get("usage"):
-                self._details["usage"] = chunk["usage"]
-        if finish or usage is not None or not self._model or chunk.keys() - _USUAL:
-            self._note(chunk)
-        if choice.keys() - _USUAL_OF_A_CHOICE:
-            self._note_choice(choice)
-        self._finish = finish or self._finish
+        choice = obj(choices[0]) if len(choices) == 1 else {}
+        if not choice or choice.get("index"):
+            choice = self._first(choices)
         delta = obj(choice.get("delta"))
+        news = bool(choice.get("finish_reason")) or not choice.keys() <= _USUAL_OF_A_CHOICE
+        if news or not delta or not chunk.keys() <= _USUAL or chunk.get("usage") or not self._model:
+            self._note(chunk, choice)
+        if news or choice.get("logprobs") is not None:
+            self._note_choice(choice)
+        if len(delta) == 1:
+            text = delta.get("content")
+            if isinstance(text, str) and text:  # nearly all of them
+                self._text.append(text)
+                return (TextDelta(text),)
         if not delta and not self._has_content():  # a server that does not stream may still say that it does
             delta = obj(choice.get("message"))
         return self._take(split_delta(delta)) if delta else ()
@@ -144,7 +145,14 @@ class ChatStream:
                 first = choice
         return first
 
-    def _note(self, chunk: JsonObject) -> None:
+    def _note(self, chunk: JsonObject, choice: JsonObject) -> None:
+        """Take what a chunk says of the answer; most say nothing new."""
+        refuse_failure(chunk, choice, self._source)
+        self._finish = string(choice.get("finish_reason")) or self._finish
+        # each usage is of the whole answer so far: the last one counts
+        self._usage = usage_of(chunk, choice) or self._usage
+        if chunk.get("usage"):
+            self._details["usage"] = chunk["usage"]
         self._model = self._model or string(chunk.get("model"))
         for name, value in chunk.items():
             if value is not None and (name in _EVERYWHERE or name not in _USUAL):
@@ -153,7 +161,7 @@ class ChatStream:
 
     def _note_choice(self, choice: JsonObject) -> None:
         for name, value in choice.items():
-            if value is None or value == {} or name in _USUAL_OF_A_CHOICE or name == "message":
+            if value is None or value == {} or name in _SAID_OF_A_CHOICE:
                 continue
             before = self._details.get(name)
             self._details[name] = value if before is None else joined(before, value, name)

@@ -281,17 +281,28 @@ async def test_a_whole_message_after_its_pieces_is_not_said_twice():
         ({"choices": [], "error": {"code": 502, "message": "m"}}, errors.ServerFailed),
         ({"error": {"code": "content_filter", "message": "m"}}, errors.ContentFiltered),
         (said(finish="error"), errors.ServerFailed),
+        (said(error={"code": 429, "message": "m"}), errors.RateLimited),
     ],
-    ids=["text", "object", "detail", "no choices", "filter", "finish"],
+    ids=["text", "object", "detail", "no choices", "filter", "finish", "choice"],
 )
 async def test_a_failure_of_status_200_is_an_error(body, kind):
     with pytest.raises(kind):
         await whole(body)
 
 
-async def test_a_stream_that_says_that_it_failed_is_an_error():
-    with pytest.raises(errors.ServerFailed, match="ended with an error"):
-        await stream(chunk({"content": "h"}), chunk(finish="error"))
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (chunk(finish="error"), errors.ServerFailed),
+        (chunk({"content": "i"}, error={"code": 429, "message": "m"}), errors.RateLimited),
+        ({"error": {"code": 503, "message": "m"}}, errors.Overloaded),
+        ({"object": "error", "message": "m"}, errors.ServerFailed),
+    ],
+    ids=["finish", "choice", "chunk", "object"],
+)
+async def test_a_stream_that_says_that_it_failed_is_an_error(last, kind):
+    with pytest.raises(kind):
+        await stream(chunk({"content": "h"}), last)
 
 
 # --- servers --------------------------------------------------------------------------------------------------
