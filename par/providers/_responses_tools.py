@@ -61,9 +61,11 @@ class ToolForms:
         wire: JsonObject = {"type": "function", "name": spec.name, "parameters": spec.parameters}
         if spec.description:
             wire["description"] = spec.description
-        if self._strict:
-            # where nothing is said, the API makes schemas strict by requiring what they leave optional
-            wire["strict"] = fits_strict(spec.parameters) if spec.strict is None else spec.strict
+        if self._strict and spec.strict is not None:
+            wire["strict"] = spec.strict
+        elif self._strict and not fits_strict(spec.parameters):
+            # where nothing is said, the API makes a schema strict by requiring what it leaves optional
+            wire["strict"] = False
         return Wired(wire)
 
 

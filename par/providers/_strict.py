@@ -6,12 +6,21 @@ Source: https://platform.openai.com/docs/guides/structured-outputs#supported-sch
 import re
 
 from par._json import Json
-from par.providers._reading import obj
+from par.providers._reading import array, obj
 
 __all__ = ["fits_strict", "schema_name"]
 
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 _MAX_NAME = 64
+_WORDS = frozenset({
+    "$defs", "$id", "$ref", "$schema", "additionalProperties", "anyOf", "const", "definitions", "description", "enum",
+    "exclusiveMaximum", "exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems", "minimum",
+    "multipleOf", "pattern", "properties", "required", "title", "type",
+})  # fmt: skip
+"""The words that a strict schema may have; one with another is refused."""
+_FORMATS = frozenset({
+    "date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid",
+})  # fmt: skip
 
 
 def schema_name(name: str) -> str:
@@ -20,15 +29,19 @@ def schema_name(name: str) -> str:
 
 
 def fits_strict(schema: Json) -> bool:
-    """Tell whether OpenAI takes the schema as strict: every property required, no others allowed, at each level."""
-    if isinstance(schema, list):
-        return all(fits_strict(item) for item in schema)
+    """Tell whether OpenAI takes the schema as strict, without a change.
+
+    Every property is required and no others are allowed, at each level; there is no word that it does not know.
+    """
     if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object" or "properties" in schema:
-        required = schema.get("required", [])
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return False
-        if set(obj(schema.get("properties"))) != {name for name in required if isinstance(name, str)}:
-            return False
-    return all(fits_strict(item) for item in schema.values())
+        return schema is not True
+    if not _WORDS.issuperset(schema) or schema.get("format", "date") not in _FORMATS:
+        return False
+    properties = obj(schema.get("properties"))
+    if (schema.get("type") == "object" or "properties" in schema) and (
+        schema.get("additionalProperties") is not False
+        or set(properties) != set(map(str, array(schema.get("required"))))
+    ):
+        return False
+    parts = [*properties.values(), *obj(schema.get("$defs")).values(), *obj(schema.get("definitions")).values()]
+    return all(fits_strict(part) for part in [*parts, *array(schema.get("anyOf")), schema.get("items")])

@@ -455,26 +455,28 @@ def test_a_response_in_the_background_can_only_be_streamed():
 # --- tools and output ---------------------------------------------------------------------------------------
 
 
-def entry(spec=WEATHER, *, strict=True):
-    wire = {"type": "function", "name": spec.name, "parameters": spec.parameters, "strict": strict}
+def entry(spec=WEATHER, **more):
+    wire = {"type": "function", "name": spec.name, "parameters": spec.parameters, **more}
     return {**wire, "description": spec.description} if spec.description else wire
 
 
 @pytest.mark.parametrize(
-    ("spec", "strict"),
+    ("spec", "said"),
     [
-        (WEATHER, True),
-        (CLOCK, False),
-        (attrs.evolve(WEATHER, strict=False), False),
-        (attrs.evolve(CLOCK, strict=True), True),
+        (WEATHER, {}),
+        (CLOCK, {"strict": False}),
+        (attrs.evolve(WEATHER, strict=False), {"strict": False}),
+        (attrs.evolve(CLOCK, strict=True), {"strict": True}),
     ],
 )
-def test_a_tool_is_strict_where_it_says_so_or_where_its_schema_is_as_strict_asks(spec, strict):
-    assert body(tools=(spec,))["tools"] == [entry(spec, strict=strict)]
+def test_a_tool_is_strict_where_it_says_so_and_left_to_the_api_where_that_changes_nothing(spec, said):
+    assert body(tools=(spec,))["tools"] == [entry(spec, **said)]
 
 
 def test_where_the_model_has_no_strict_tools_nothing_is_said_of_it():
-    assert "strict" not in body(tools=(WEATHER,), profile=attrs.evolve(OPENAI, drops={"strict"}))["tools"][0]
+    tools = (CLOCK, attrs.evolve(WEATHER, strict=True))
+
+    assert body(tools=tools, profile=attrs.evolve(OPENAI, drops={"strict"}))["tools"] == [entry(CLOCK), entry()]
 
 
 def test_tools_of_the_provider_follow_the_own_ones_and_only_their_provider_gets_them():
