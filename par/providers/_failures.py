@@ -22,14 +22,13 @@ from par.errors import (
     ServerFailed,
     UnreadableReply,
 )
+from par.providers._keys import without_keys
 from par.providers._reading import obj, string
 
 __all__ = ["facts_of_headers", "failure_in_body", "failure_of_status", "retry_after_s"]
 
 _MAX_DETAIL = 2000
 _MAX_BODY_TEXT = 20_000
-_KEYS = re.compile(r"\b(?:sk|pk|gsk|xai|csk|hf|key)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{10,}")
-_BEARER = re.compile(r"(?i)\bbearer\s+\S+")
 _TOO_LONG = re.compile(
     r"(?i)context[ _](?:length|window|limit|size)|maximum context|prompt is too long|too many (?:input )?tokens"
     r"|input (?:is too long|length and `max_tokens`)|reduce the length"
@@ -162,25 +161,22 @@ def _failure(
     request_id: str | None,
     wait_s: float | None,
 ) -> ModelError:
-    detail = _without_keys(message.strip())[:_MAX_DETAIL]
+    detail = without_keys(message.strip())[:_MAX_DETAIL]
     # no wait helps against an empty account, though OpenAI reports it as a rate limit
     kind = AccessDenied if _OUT_OF_MONEY.intersection(words) else _kind(status, message, words)
     kept = _kept(body)
     return kind(detail, provider=provider, status=status, request_id=request_id, retry_after_s=wait_s, body=kept)
 
 
-def _without_keys(text: str) -> str:
-    return _BEARER.sub("Bearer …", _KEYS.sub("…", text))
-
-
 def _kept(body: Json) -> Json:
     """Return the body without the keys that some providers quote in it."""
     if isinstance(body, str):
-        return _without_keys(body[:_MAX_BODY_TEXT])
+        # a key that is cut does not look like one, so it goes before the rest is cut
+        return without_keys(body[: 2 * _MAX_BODY_TEXT])[:_MAX_BODY_TEXT]
     if isinstance(body, list):
         return [_kept(item) for item in body]
     if isinstance(body, dict):
-        return {_without_keys(name): _kept(value) for name, value in body.items()}
+        return {without_keys(name): _kept(value) for name, value in body.items()}
     return body
 
 

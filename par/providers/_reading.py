@@ -8,6 +8,7 @@ from par._ids import new_ulid
 from par._json import Json, JsonObject, JsonSyntaxError, deeper_than, load_json
 from par.errors import UnreadableReply
 from par.messages import ToolUse
+from par.providers._keys import without_keys
 
 __all__ = ["NewId", "array", "as_tool_use", "count", "new_tool_use_id", "obj", "parse_body", "string"]
 
@@ -52,16 +53,21 @@ def parse_body(raw: bytes, provider: str) -> JsonObject:
         text = raw.decode()
         value = _load(text)
     except (ValueError, RecursionError) as error:
-        start = raw[:200].decode("utf-8", "replace")
+        start = _start(raw.decode("utf-8", "replace"))
         raise UnreadableReply(f"not JSON ({error}): {start!r}", provider=provider) from error
     if not isinstance(value, dict):
-        raise UnreadableReply(f"not a JSON object: {text[:200]!r}", provider=provider)
+        raise UnreadableReply(f"not a JSON object: {_start(text)!r}", provider=provider)
     if text.count("{") + text.count("[") > _MAX_DEPTH and deeper_than(value, _MAX_DEPTH):
         raise UnreadableReply(f"nests deeper than {_MAX_DEPTH} levels", provider=provider)
     if "\\ud" in text or "\\uD" in text:
         # half a surrogate pair is no text: it could not be stored, printed or sent back
         return obj(_without_lone_surrogates(value))
     return value
+
+
+def _start(text: str) -> str:
+    # a key that is cut does not look like one any more, so it goes before the rest is cut
+    return without_keys(text[:2000])[:200]
 
 
 def _without_lone_surrogates(value: Json) -> Json:

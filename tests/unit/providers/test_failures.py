@@ -7,6 +7,7 @@ import pytest
 
 from par import errors
 from par.providers._failures import facts_of_headers, failure_in_body, failure_of_status, retry_after_s
+from par.providers._reading import parse_body
 
 NOW = datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -162,3 +163,20 @@ def test_of_the_headers_the_request_id_and_the_limits_are_kept():
         {"x-ratelimit-remaining-tokens": "5", "anthropic-ratelimit-reset": "z", "retry-after": "1"},
     )
     assert facts_of_headers([], b"x-request-id") == (None, {})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"no JSON, but sk-abcdef0123456789",
+        b'"sk-abcdef0123456789"',
+        b"x" * 190 + b" sk-abcdef0123456789",
+        b"Authorization: Bearer abc",
+    ],
+)
+def test_a_key_in_an_answer_that_cannot_be_read_is_not_repeated(raw):
+    with pytest.raises(errors.UnreadableReply) as caught:
+        parse_body(raw, "openai")
+
+    assert "sk-" not in str(caught.value)
+    assert "Bearer abc" not in str(caught.value)
