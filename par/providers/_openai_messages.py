@@ -5,6 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 
 import re
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from typing import Final, final
 
 from par._json import Json, JsonObject, dump_json
@@ -31,6 +32,7 @@ from par.providers._wired import Wired
 
 __all__ = ["ChatMessages"]
 
+_NINE: Final = re.compile(r"[a-zA-Z0-9]{9}")
 _NOT_IN_A_SUFFIX: Final = re.compile(r"[^a-z0-9]")
 
 
@@ -121,11 +123,22 @@ class ChatMessages:
         for result in results:
             own = [b.data for b in result.blocks if isinstance(b, Opaque) and b.provider in self._tags]
             whole += [Wired(data) for data in own if "role" in data]
-            yield _result(result, [data for data in own if "role" not in data])
+            yield self._result(result, [data for data in own if "role" not in data])
             shown += self._shown(result)
         # a tool's answer is text here, and all answers have to stand together
         yield from _said(shown)
         yield from whole
+
+    def _result(self, result: ToolResult, parts: list[JsonObject]) -> Wired:
+        content: Json = [*_texts(result.content), *parts] if parts else result.content
+        return Wired({"role": "tool", "tool_call_id": self._id(result.tool_use_id), "content": content})
+
+    def _id(self, id_: str) -> str:
+        takes = self._profile.tool_ids
+        if takes == "any" or (takes == "up_to_40" and len(id_) <= 40) or (takes == "nine" and _NINE.fullmatch(id_)):
+            return id_
+        digest = sha256(id_.encode(errors="surrogatepass")).hexdigest()
+        return digest[:9] if takes == "nine" else f"call_{digest[:32]}"
 
     def _shown(self, result: ToolResult) -> list[Json]:
         blocks = [block for block in result.blocks if not isinstance(block, Opaque)]
@@ -191,7 +204,7 @@ class ChatMessages:
             arguments = use.malformed
         else:
             arguments = dump_json({"malformed": use.malformed})
-        return {"id": use.id, "type": "function", "function": {"name": use.name, "arguments": arguments}}
+        return {"id": self._id(use.id), "type": "function", "function": {"name": use.name, "arguments": arguments}}
 
 
 def _said(parts: list[Json]) -> Iterator[Wired]:
@@ -207,11 +220,6 @@ def _said(parts: list[Json]) -> Iterator[Wired]:
 
 def _texts(text: str) -> list[Json]:
     return [{"type": "text", "text": text}] if text else []
-
-
-def _result(result: ToolResult, parts: list[JsonObject]) -> Wired:
-    content: Json = [*_texts(result.content), *parts] if parts else result.content
-    return Wired({"role": "tool", "tool_call_id": result.tool_use_id, "content": content})
 
 
 def _file_name(media_type: str | None) -> str:

@@ -62,6 +62,9 @@ class Profile:
     of them."""
     verbatim_arguments: bool = False
     """Whether the server takes arguments back that are no JSON. Others get them within a JSON object."""
+    tool_ids: Literal["any", "up_to_40", "nine"] = "any"
+    """Which ids of tool calls the server takes: any, those of at most 40 characters, or those of nine letters and
+    digits. Ids that another provider gave and that do not fit are sent as others, always the same for the same."""
     allowed_tools: bool = False
     """Whether a choice of several tools can be sent. Others are sent the chosen tools alone."""
     stream_usage: bool = True
@@ -85,6 +88,7 @@ _OPENAI = Profile(
     # a sound of its own goes back by its id; nothing else of an answer has a place in a request
     returns=frozenset({"audio"}),
     verbatim_arguments=True,
+    tool_ids="up_to_40",
     allowed_tools=True,
     document_urls=False,
 )
@@ -130,7 +134,12 @@ def _cerebras(model: str) -> Profile:
 def _mistral(model: str) -> Profile:
     del model
     return attrs.evolve(
-        _COMPATIBLE, seed="random_seed", stream_usage=False, reasoning="parts", returns=frozenset({"content_parts"})
+        _COMPATIBLE,
+        seed="random_seed",
+        stream_usage=False,
+        reasoning="parts",
+        returns=frozenset({"content_parts"}),
+        tool_ids="nine",
     )
 
 

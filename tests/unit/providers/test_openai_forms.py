@@ -213,6 +213,27 @@ def test_a_call_of_free_text_goes_back_as_it_came():
     assert sent["tool_calls"] == [{"id": "a", **custom}]
 
 
+@pytest.mark.parametrize(
+    ("takes", "id_", "fits"),
+    [
+        ("any", "x" * 99, True),
+        ("up_to_40", "x" * 40, True),
+        ("up_to_40", "x" * 41, False),
+        ("nine", "aB3aB3aB3", True),
+        ("nine", "call_1234", False),
+        ("nine", "aB3aB3aB3a", False),
+    ],
+)
+def test_the_id_of_another_provider_that_the_server_refuses_is_sent_as_another(takes, id_, fits):
+    call, answer = forms(Assistant((ToolUse(id_, "look"),)), ToolResults((result(id_=id_),)), tool_ids=takes)
+
+    sent = call["tool_calls"][0]["id"]
+    assert answer["tool_call_id"] == sent
+    assert (sent == id_) == fits
+    assert len(sent) <= {"any": 99, "up_to_40": 40, "nine": 9}[takes]
+    assert forms(Assistant((ToolUse(id_ + "x", "look"),)), tool_ids=takes)[0]["tool_calls"][0]["id"] != sent
+
+
 MESSAGES = [
     System("s"),
     User((Text("u"),)),

@@ -104,8 +104,15 @@ async def test_of_the_answer_nothing_is_lost(row):
     assert lost(row.events() if row.streamed else row.json, reply, NOT_KEPT_PATHS) == []
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("row", parameters(API, is_good))
+CUT = [
+    pytest.param(*row.values, seed, marks=row.marks, id=f"{row.id}-{seed}")
+    for row in parameters(API, is_good)
+    # a whole answer is put together by the HTTP client: one seed shows that the cuts are nothing to us
+    for seed in (SEEDS if row.values[0] is None or row.values[0].streamed else SEEDS[:1])
+]
+
+
+@pytest.mark.parametrize(("row", "seed"), CUT)
 async def test_an_answer_cut_anywhere_is_the_same(row, seed):
     seen = wire.Seen()
     whole, _ = await answered(row)
