@@ -62,10 +62,10 @@ class Delivery:
         Raises:
             HungUp: if they were cut.
         """
-        await self._before()
-        await self.writer.head(200, self._headers(headers), length=None)
         pieces = written(events, self.faults.sse)
         cut = _Cut(self._place(pieces))
+        await self._before()
+        await self.writer.head(200, self._headers(headers), length=None)
         for number, piece in enumerate(pieces):
             if number == self.faults.stall_after:
                 await anyio.sleep_forever()
