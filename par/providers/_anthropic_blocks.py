@@ -67,7 +67,8 @@ def container_of(message: Assistant) -> str | None:
     """Return the id of the container that the model's tools ran in while it said this."""
     for block in message.content:
         if isinstance(block, Opaque) and block.provider == PROVIDER and "container" in block.data:
-            return string(obj(block.data["container"]).get("id")) or None
+            container = block.data["container"]
+            return string(container) or string(obj(container).get("id")) or None
     return None
 
 

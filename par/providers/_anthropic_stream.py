@@ -125,7 +125,7 @@ class MessageStream:
             data["id"] = self._source.new_id()
         self._new(number, data)
         match data.get("type"):
-            case "tool_use" if data.get("name") != self._source.answer:
+            case "tool_use" if string(data.get("name")) != self._source.answer:
                 return (ToolUseDelta(id=string(data.get("id")), name=string(data.get("name"))),)
             case "text" if data.get("text"):
                 return (TextDelta(string(data.get("text"))),)

@@ -52,6 +52,12 @@ def frame(payload, **headers):
     return body + crc32(body).to_bytes(4, "big")
 
 
+def empty(size):
+    """The beginning of a frame that says of itself to be so long."""
+    prelude = size.to_bytes(4, "big") + bytes(4)
+    return prelude + crc32(prelude).to_bytes(4, "big") + bytes(20)
+
+
 def chunk(event):
     data = {"bytes": b64encode(json.dumps(event).encode()).decode(), "p": "abcd"}
     return frame(json.dumps(data).encode(), event_type="chunk", content_type="application/json", message_type="event")
@@ -134,6 +140,16 @@ async def test_a_stream_of_frames_that_breaks_is_interrupted(raw):
     with pytest.raises(errors.StreamInterrupted):
         await Anthropic("m", bedrock(server))(wire.hello(stream=True))
     assert body.closed
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [chunk(EVENTS[0])[:-1] + b"\0", chunk(EVENTS[0])[:9] + b"\0" * 40, empty(0), empty(15), empty(2**31)],
+    ids=["damaged", "damaged-length", "no-length", "too-short", "too-long"],
+)
+def test_a_damaged_frame_is_told(raw):
+    with pytest.raises(errors.UnreadableReply, match="damaged"):
+        AwsFrames("anthropic").feed(raw)
 
 
 def test_headers_of_all_types_are_passed_over():
