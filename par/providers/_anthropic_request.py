@@ -43,12 +43,13 @@ class Prepared:
 class _Form:
     """The wire's messages for one message, and how many cache breakpoints stand in them.
 
-    ``whole`` says that there is a message among them that the caller gave in the wire's own form.
+    ``role`` is empty where they shall not be joined with their neighbours: where the caller gave one of them in the
+    wire's own form, or where there are none.
     """
 
     messages: tuple[Wired, ...]
     marks: int
-    whole: bool
+    role: str
 
 
 @attrs.define
@@ -133,32 +134,33 @@ class MessageRequests:
     def _conversation(self, history: tuple[Message, ...]) -> _Conversation:
         """Split off the instructions, and join neighbours of one role, as the API wants it."""
         talk = _Conversation()
-        before: Message | None = None
-        joined = apart = False
         messages = talk.messages
-        for message in history:
+        get = self._forms.get
+        answers = joined = False
+        last_role = ""  # of the message that the next one may join
+        for message in history:  # a long history passes here at each step
             if isinstance(message, System):
                 if message.text.strip():
                     talk.system.append(self._text(message.text))
                 continue
-            if isinstance(message, Assistant) and not isinstance(before, Assistant):
-                talk.answered = talk.end
-            before = message
-            form = self._forms.get(message)
+            if isinstance(message, Assistant):
+                if not answers:
+                    talk.answered = _end(messages)
+                answers = True
+            else:
+                answers = False
+            form = get(message)
             talk.marks += form.marks
-            apart = apart or form.whole
-            for wire in form.messages:
-                if not apart and messages and messages[-1].get("role") == wire.get("role"):
-                    if not joined:
-                        messages[-1] = {"role": wire["role"], "content": [*array(messages[-1]["content"])]}
-                        joined = True
-                    array(messages[-1]["content"]).extend(array(wire["content"]))
-                else:
-                    messages.append(wire)
-                    joined = False
-            apart = form.whole
-            if form.messages:
-                talk.end = Place(len(messages) - 1, len(array(messages[-1].get("content"))) - 1)
+            if form.role == last_role != "":
+                if not joined:
+                    messages[-1] = {"role": last_role, "content": [*array(messages[-1]["content"])]}
+                    joined = True
+                array(messages[-1]["content"]).extend(array(form.messages[0]["content"]))
+            elif form.messages:
+                messages.extend(form.messages)
+                last_role = form.role
+                joined = False
+        talk.end = _end(messages)
         return talk
 
     def _text(self, text: str) -> Wired:
@@ -176,7 +178,13 @@ def _form(message: User | Assistant | ToolResults) -> _Form:
     whole = not isinstance(message, ToolResults) and any(
         isinstance(block, Opaque) and block.provider == PROVIDER and "role" in block.data for block in message.content
     )
-    return _Form(messages, sum(map(marks_of, messages)), whole)
+    role = "" if whole or not messages else string(messages[0]["role"])
+    return _Form(messages, sum(map(marks_of, messages)), role)
+
+
+def _end(messages: list[JsonObject]) -> Place | None:
+    """Return the place of the last block."""
+    return Place(len(messages) - 1, len(array(messages[-1].get("content"))) - 1) if messages else None
 
 
 def _format(output: OutputSpec) -> JsonObject | None:
