@@ -18,6 +18,8 @@ __all__ = ["Answer", "ReplyStream", "deltas_of", "is_stream", "read_body", "read
 _CLOSE_S = 5.0
 # the end of the body follows the last event at once; reading it lets the connection be used again
 _DRAIN_S = 0.05
+# what had come and was not asked for yet; what comes after that is cut off by the cancellation
+_MAX_UNREAD = 10_000
 
 
 class Answer(Protocol):
@@ -109,6 +111,7 @@ async def read_stream(answer: Answer, stream: ReplyStream, emit: Emit, provider:
         return stream.reply()
     finally:
         with anyio.move_on_after(_CLOSE_S, shield=True):
+            await _unwind(chunks)
             await chunks.aclose()
             await answer.aclose()
 
@@ -144,6 +147,18 @@ async def _next(chunks: AsyncGenerator[bytes, None], provider: str) -> bytes | N
     except Exception as error:
         # the transports have many classes for it, and nothing but the transport runs here
         raise StreamInterrupted(_what(error), provider=provider) from error
+
+
+async def _unwind(chunks: AsyncGenerator[bytes, None]) -> None:
+    """End the reading where it stands.
+
+    To close ``chunks`` would leave the generators of the HTTP library that it reads from to the garbage collector,
+    unfinished, which trio warns of. A cancellation goes through all of them.
+    """
+    with anyio.CancelScope() as scope, suppress(Exception):
+        scope.cancel()
+        for _ in range(_MAX_UNREAD):
+            await anext(chunks)
 
 
 def _what(error: Exception) -> str:
