@@ -125,8 +125,9 @@ def failure_of_status(
 def failure_in_body(provider: str, error: Json, *, request_id: str | None = None) -> ModelError:
     """Translate an ``error`` that came inside an answer which had begun well."""
     message, words = _facts(error)
-    code = obj(error).get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
+    fields = obj(error)
+    codes = [fields.get(name) for name in ("code", "status_code", "status", "http_status")]
+    status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), None)
     if status is None:
         status = next((_STATUS_OF_TYPE[word] for word in words if word in _STATUS_OF_TYPE), None)
     if status is None and _OF_THE_REQUEST.intersection(words):

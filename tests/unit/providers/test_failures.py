@@ -136,6 +136,8 @@ def test_a_rate_limit_carries_its_wait():
         ({"type": "authentication_error", "message": "m"}, errors.AuthenticationFailed, 401),
         ({"type": "invalid_request_error", "message": "prompt is too long"}, errors.ContextTooLong, 400),
         ({"code": 502, "message": "m"}, errors.ServerFailed, 502),
+        ({"code": "502", "status_code": 413, "message": "m"}, errors.RequestTooLarge, 413),
+        ({"status": 401, "message": "m"}, errors.AuthenticationFailed, 401),
         ({"code": "rate_limit_exceeded", "message": "m"}, errors.RateLimited, 429),
         ({"code": "content_filter", "message": "m"}, errors.ContentFiltered, None),
         ({"message": "m"}, errors.ServerFailed, None),
