@@ -14,7 +14,7 @@ from par.providers._reading import array, as_tool_use, obj, string
 from par.providers._responses_ids import wire_id
 from par.providers._wired import Wired
 
-__all__ = ["CALLS", "Form", "arguments_of", "blocks_of", "form_of"]
+__all__ = ["CALLS", "Form", "blocks_of", "form_of"]
 
 TEXT_OF: Mapping[str, str] = {
     "output_text": "text",
@@ -44,8 +44,9 @@ class Form:
 def blocks_of(item: JsonObject, tag: str, call_id: str, *, stored: bool) -> Iterator[AssistantBlock]:
     """Yield the blocks of one output item: its texts or its tool use, then what else stands in it.
 
-    An item of another kind is one opaque block. Log probabilities are not part of what was said. ``call_id`` is the id of the call if the item is one. ``stored``
-    says whether the provider has kept the item, and so knows it again by its id alone.
+    An item of another kind is one opaque block. Log probabilities are not part of what was said. ``call_id`` is the
+    id of the call if the item is one. ``stored`` says whether the provider has kept the item, and so knows it again
+    by its id alone.
     """
     kind = string(item.get("type"))
     if kind == "message" and item.get("role", "assistant") == "assistant":
@@ -84,7 +85,7 @@ def _split(
             text = string(fields.get(field))
             if text:
                 yield make(text)
-                others.append({key: item for key, item in fields.items() if key not in (field, "logprobs")})
+                others.append({key: said for key, said in fields.items() if key not in (field, "logprobs")})
             else:
                 others.append({field: "", **fields} if field else part)
         rest[name] = others
@@ -96,16 +97,13 @@ def _text_part(text: str) -> JsonObject:
     return {"type": "output_text", "text": text}
 
 
-def arguments_of(item: JsonObject, kind: str) -> str:
-    """Return what a call hands to its tool, as the text of a JSON object; free text becomes ``{"input": text}``."""
+def _tool_use(item: JsonObject, kind: str, call_id: str) -> ToolUse:
+    """Return the use that a call asks for; the free text of a custom one becomes ``{"input": text}``."""
     value = item.get(CALLS[kind])
     if kind == "custom_tool_call":
-        return dump_json({"input": string(value)})
-    return dump_json(value) if isinstance(value, dict) else string(value)
-
-
-def _tool_use(item: JsonObject, kind: str, call_id: str) -> ToolUse:
-    return as_tool_use(call_id, string(item.get("name")), arguments_of(item, kind))
+        value = {"input": string(value)}
+    text = dump_json(value) if isinstance(value, dict) else string(value)
+    return as_tool_use(call_id, string(item.get("name")), text)
 
 
 def form_of(message: Assistant, tag: str, *, verbatim: bool) -> Form:

@@ -33,6 +33,7 @@ _PARTS = frozenset({
     "response.reasoning_summary_part.added",
     "response.reasoning_summary_part.done",
 })
+_FAILED = frozenset({"error", "response.error"})
 _LAST = frozenset({
     "response.completed",
     "response.incomplete",
@@ -86,7 +87,7 @@ class ResponseStream:
         if kind in _LAST:
             self._end(obj(fields.get("response")))
             return ()
-        if kind == "error" or (fields.get("error") and not kind.startswith("response.")):
+        if kind in _FAILED or (not kind and fields.get("error")):
             error = fields["error"] if fields.get("error") else fields
             raise failure_in_body(self._source.provider, error, request_id=self._source.request_id)
         return self._note(kind, fields)
@@ -228,16 +229,24 @@ class ResponseStream:
         return ends
 
     def _place_of(self, item: JsonObject, number: int, taken: Container[int], ids: set[str]) -> int | None:
-        """Find where an item of the end was streamed: by its id, else by its number where that has an unknown id."""
-        id_ = item.get("id")
-        for place in (number, *self._by_index):
-            builder = self._by_index.get(place)
-            if builder is not None and place not in taken and id_ and builder.fields.get("id") == id_:
+        """Find where an item of the end was streamed: by its id, else by its type, at its number first.
+
+        Some servers give an item another id at the end, so the id decides only where both sides know it.
+        """
+        id_ = string(item.get("id"))
+        free = [place for place in dict.fromkeys((number, *self._by_index)) if place in self._by_index]
+        free = [place for place in free if place not in taken]
+        for place in free:
+            if id_ and self._by_index[place].fields.get("id") == id_:
                 return place
-        builder = self._by_index.get(number)
-        if builder is None or number in taken or string(builder.fields.get("id")) in ids - {""}:
-            return None
-        return number if builder.fields.get("type") in (None, item.get("type")) else None
+        for place in free:
+            streamed = self._by_index[place].fields
+            other = string(streamed.get("id"))
+            if other in ids - {""} or streamed.get("type") not in (item.get("type"), None):
+                continue
+            if place == number or not (id_ and other):
+                return place
+        return None
 
 
 def _id_of(fields: JsonObject) -> str:

@@ -179,6 +179,15 @@ async def test_what_par_does_not_know_is_kept_in_its_place_and_sent_back():
     assert server.body["input"] == [text("a"), search, text("b", annotations=[{"type": "url_citation"}])]
 
 
+async def test_what_the_output_holds_of_the_user_is_not_what_the_model_said():
+    user = {**text("question"), "role": "user"}
+
+    reply = await whole(user, {"type": "compaction", "id": "cmp_1", "encrypted_content": "e"})
+
+    assert reply.message.text == ""
+    assert reply.message.content[0] == Opaque(TAG, user)
+
+
 async def test_the_id_of_an_answer_that_the_api_keeps_can_be_named_in_the_next_request():
     server = wire.serve(json_body=response(store=True))
     reply = await model(server)(wire.hello())
@@ -229,7 +238,7 @@ async def test_an_answer_that_is_no_response_is_unreadable(raw):
 
 @pytest.mark.parametrize("status", ["queued", "in_progress"])
 async def test_a_response_that_is_not_there_yet_is_an_error_that_says_what_to_do(status):
-    with pytest.raises(errors.UnreadableReply, match="background"):
+    with pytest.raises(errors.UnreadableReply, match=f"resp_1 is {status}.*background"):
         await whole(status=status)
 
 

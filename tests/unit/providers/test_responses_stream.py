@@ -13,7 +13,7 @@ from par.deltas import ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.messages import Opaque, Reasoning, Text, ToolUse
 from par.providers._responses_reply import Source, read_response
 from par.providers._responses_stream import ResponseStream
-from par.providers._sse import SseReader
+from par.providers._sse import SseEvent, SseReader
 from par.providers.openai import OpenAI
 
 pytestmark = pytest.mark.anyio
@@ -205,6 +205,42 @@ async def test_the_rest_of_a_text_is_shown_when_it_comes_whole(more, item):
     assert reply.message.text == "abc"
 
 
+WHOLE_TEXTS = [
+    ("output_text", {"text": "ab"}, text("ab"), TextDelta("b")),
+    ("refusal", {"refusal": "ab"}, {**text(), "content": [{"type": "refusal", "refusal": "ab"}]}, TextDelta("b")),
+    ("reasoning_summary_text", {"text": "ab"}, thoughts("ab"), ReasoningDelta("b")),
+    (
+        "reasoning_text",
+        {"text": "ab"},
+        thoughts(content=[{"type": "reasoning_text", "text": "ab"}]),
+        ReasoningDelta("b"),
+    ),
+    (
+        "function_call_arguments",
+        {"arguments": "ab"},
+        call(arguments="ab"),
+        ToolUseDelta(id="call_1", name="t", arguments="b"),
+    ),
+    (
+        "custom_tool_call_input",
+        {"input": "ab"},
+        {"type": "custom_tool_call", "id": "c", "call_id": "call_1", "name": "t", "input": "ab"},
+        ToolUseDelta(id="call_1", name="t", arguments="b"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "item", "rest"), WHOLE_TEXTS, ids=[kind for kind, *_ in WHOLE_TEXTS])
+def test_each_kind_of_text_is_completed_by_its_own_event(kind, fields, item, rest):
+    stream_ = ResponseStream(Source(provider="openai", tag="openai-responses"))
+
+    for begun in (added(item), delta(kind, "a")):
+        stream_.feed(SseEvent("", json.dumps(begun).encode()))
+
+    whole_text = json.dumps(event(f"{kind}.done", output_index=0, **fields)).encode()
+    assert list(stream_.feed(SseEvent("", whole_text))) == [rest]
+
+
 async def test_a_response_that_ends_without_its_output_has_what_was_streamed():
     items = thoughts("hm", encrypted_content="e"), text("a"), {"type": "web_search_call", "id": "ws_1"}, call()
 
@@ -272,6 +308,28 @@ async def test_what_the_end_adds_to_an_item_is_kept_and_so_is_an_item_that_was_n
     assert [block.text for block in reply.message.content if isinstance(block, Text)] == ["a", "b"]
     assert reply.message.content[1].data["item"]["phase"] == "final_answer"
     assert deltas == [TextDelta("a"), TextDelta("b")]
+
+
+async def test_items_whose_ids_differ_or_are_missing_at_the_end_are_matched_by_type_and_place():
+    def bare(item):
+        return {name: value for name, value in item.items() if name != "id"}
+
+    first, second = thoughts("hm"), text("a")
+    streamed_ = [*streamed(first, 0, "hm"), *streamed(second, 1, "a")]
+    ends = [
+        ([{**first, "id": "rs_9"}, {**second, "id": "msg_9"}], streamed_),
+        ([bare(first), bare(second)], streamed_),
+        ([bare(second), bare(first)], streamed_),
+        ([bare(first), bare(second)], [done(bare(second), 0)]),
+    ]
+
+    for end, events in ends:
+        reply, _ = await stream(*events, ended(*end))
+
+        assert [b for b in reply.message.content if not isinstance(b, Opaque)] in (
+            [Reasoning("hm"), Text("a")],
+            [Text("a"), Reasoning("hm")],
+        )
 
 
 async def test_a_stream_that_the_whole_response_contradicts_is_shown_anew():
@@ -358,6 +416,7 @@ SERVER_ERROR = {"code": "server_error", "message": "it broke"}
         ({"type": "error", "code": "rate_limit_exceeded", "message": "slow"}, errors.RateLimited),
         ({"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}, errors.RequestRejected),
         ({"error": SERVER_ERROR}, errors.ServerFailed),
+        ({"type": "response.error", "error": SERVER_ERROR}, errors.ServerFailed),
         ("{", errors.UnreadableReply),
     ],
 )
