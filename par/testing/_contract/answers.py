@@ -38,7 +38,7 @@ async def a_streamed_answer_comes_in_pieces(stage: Stage) -> None:
 
         pieces = [delta.text for delta in bench.deltas if isinstance(delta, TextDelta)]
         expect(pieces == ["Hel", "lo the", "re!"], f"the pieces came as {pieces!r}")
-        expect(bench.server.requests[0].streamed, "the request does not ask for a stream")
+        expect(bench.request(0).streamed, "the request does not ask for a stream")
 
 
 @scenario(modes=(False,))

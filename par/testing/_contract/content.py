@@ -151,7 +151,7 @@ async def settings_are_sent(stage: Stage) -> None:
     async with stage.bench([say("Yes.")]) as bench:
         await bench.ask(settings=Settings(temperature=0.25, max_tokens=321))
 
-        body = bench.server.requests[0].body
+        body = bench.request(0).body
         expect(body.get("temperature") == 0.25, f"the temperature was sent as {body.get('temperature')!r}")
         limits = [body.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
         expect(321 in limits, f"the limit was not sent: {bench.sent()}")
@@ -163,7 +163,7 @@ async def extras_are_sent(stage: Stage) -> None:
     async with stage.bench([say("Yes.")]) as bench:
         await bench.ask(settings=Settings(extra={"metadata": {"user_id": "u-17"}}))
 
-        sent = bench.server.requests[0].body.get("metadata")
+        sent = bench.request(0).body.get("metadata")
         expect(sent == {"user_id": "u-17"}, f"the extra was sent as {sent!r}")
 
 

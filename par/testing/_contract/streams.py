@@ -5,9 +5,10 @@ from typing import Literal
 
 import anyio
 
+from par._engine.groups import unwrapped
 from par.errors import ConnectionFailed, StreamInterrupted, UnreadableReply
 from par.testing._contract.scenario import Scenario, Stage, scenario
-from par.testing._contract.subject import Bench, expect
+from par.testing._contract.subject import Bench, ContractBroken, expect
 from par.testing._scripted import Call, Say, call, say
 from par.testing._server.script import Faulty
 from par.testing._server.sse import SseStyle
@@ -80,13 +81,21 @@ async def cancelling_before_the_answer_hangs_up(stage: Stage) -> None:
 
 
 async def _cancel_when(bench: Bench, begun: Callable[[], Awaitable[object]]) -> None:
-    with anyio.fail_after(_HANGS_UP_WITHIN_S):
-        async with anyio.create_task_group() as group:
-            group.start_soon(bench.ask)
-            await begun()
-            group.cancel_scope.cancel()
-        request = await bench.server.closed()
+    async def hang() -> None:
+        await bench.ask()
+        raise ContractBroken("the call returned although the server had not answered")
 
+    try:
+        with anyio.fail_after(_HANGS_UP_WITHIN_S):
+            async with anyio.create_task_group() as group:
+                group.start_soon(hang)
+                await begun()
+                group.cancel_scope.cancel()
+            request = await bench.server.closed()
+    except BaseExceptionGroup as failures:
+        raise unwrapped(failures) from failures
+    except TimeoutError:
+        raise ContractBroken("the connection was not closed when the call was cancelled") from None
     expect(not request.answered, "the whole answer was sent before the connection was closed")
 
 

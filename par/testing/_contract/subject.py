@@ -14,7 +14,7 @@ from par.deltas import Delta, ReasoningDelta, TextDelta, ToolUseDelta
 from par.errors import UsageError
 from par.messages import Prompt, Reasoning, as_messages
 from par.testing._server.script import Script
-from par.testing._server.seen import ApiName
+from par.testing._server.seen import ApiName, SeenRequest
 from par.testing._server.server import ProviderServer, provider_server
 
 __all__ = ["Bench", "Capability", "ContractBroken", "Subject", "expect"]
@@ -136,7 +136,12 @@ class Bench:
 
     def sent(self, number: int = -1) -> str:
         """Return the body of a request, as text to look into."""
-        return str(self.server.requests[number].body)
+        return str(self.request(number).body)
+
+    def request(self, number: int = -1) -> SeenRequest:
+        """Return a request that the model has made; by default the last."""
+        expect(self.server.requests, "no request was made")
+        return self.server.requests[number]
 
     async def _watch(self, delta: Delta) -> None:  # noqa: ASYNC124 # an Emit is async
         self.deltas.append(delta)

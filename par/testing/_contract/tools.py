@@ -31,6 +31,7 @@ QUESTION = User((Text("How is the weather?"),))
 def answered(reply: ModelReply, *results: str, question: User = QUESTION) -> tuple[Message, ...]:
     """Return the conversation after the tools that a reply asks for have answered."""
     uses = reply.message.tool_uses
+    expect(len(uses) == len(results), f"{len(results)} tools should have been called, not {len(uses)}")
     told = tuple(
         ToolResult(tool_use_id=use.id, name=use.name, content=result) for use, result in zip(uses, results, strict=True)
     )
@@ -99,6 +100,7 @@ async def a_failed_tool_is_told(stage: Stage) -> None:
     """A result that is an error goes back, as an error where the API has such."""
     async with stage.bench([call("weather", city="A"), say("It broke.")]) as bench:
         reply = await bench.ask((QUESTION,), tools=BOTH)
+        expect(reply.message.tool_uses, "no tool was called")
         use = reply.message.tool_uses[0]
         failed = ToolResult(tool_use_id=use.id, name=use.name, content="no such city", outcome="failed")
         await bench.ask((QUESTION, reply.message, ToolResults((failed,))), tools=BOTH)
@@ -127,8 +129,8 @@ async def a_call_without_arguments(stage: Stage) -> None:
     async with stage.bench([call("time"), say("Noon.")]) as bench:
         reply = await bench.ask((QUESTION,), tools=BOTH)
 
-        expect(reply.message.tool_uses[0].arguments == {}, f"got {reply.message!r}")
-        expect(reply.message.tool_uses[0].malformed is None, "the arguments are taken for malformed")
+        uses = [(use.arguments, use.malformed) for use in reply.message.tool_uses]
+        expect(uses == [({}, None)], f"the tool uses are {uses!r}")
         await bench.ask(answered(reply, "noon"), tools=BOTH)
 
 
@@ -152,7 +154,7 @@ async def a_named_tool_must_be_called(stage: Stage) -> None:
     async with stage.bench([call("weather", city="A")]) as bench:
         await bench.ask((QUESTION,), tools=BOTH, settings=Settings(tool_choice=ToolNames("weather")))
 
-        chosen = bench.server.requests[0].body.get("tool_choice")
+        chosen = bench.request(0).body.get("tool_choice")
         expect(chosen not in (None, "auto"), "the choice was not sent")
         expect("weather" in str(chosen) or "time" not in bench.sent(), f"the choice was sent as {chosen!r}")
 
@@ -161,7 +163,7 @@ async def _choice(stage: Stage, settings: Settings, wanted: object) -> None:
     async with stage.bench([say("Yes.")]) as bench:
         await bench.ask((QUESTION,), tools=BOTH, settings=settings)
 
-        chosen = bench.server.requests[0].body.get("tool_choice")
+        chosen = bench.request(0).body.get("tool_choice")
         expect(chosen == wanted, f"the choice was sent as {chosen!r}, and should be {wanted!r}")
 
 
@@ -171,7 +173,7 @@ async def one_call_at_a_time(stage: Stage) -> None:
     async with stage.bench([say("Yes.")]) as bench:
         await bench.ask((QUESTION,), tools=BOTH, settings=Settings(parallel_tool_uses=False))
 
-        body = bench.server.requests[0].body
+        body = bench.request(0).body
         told: object = body.get("parallel_tool_calls")
         if stage.api == "anthropic":
             choice = body.get("tool_choice")
