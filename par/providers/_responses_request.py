@@ -116,7 +116,7 @@ class ResponseRequests:
             _drop_lonely_thoughts(items)
             match message:
                 case ToolResults():
-                    if any(result.tool_use_id in unusual for result in message.results):
+                    if unusual and any(result.tool_use_id in unusual for result in message.results):
                         items.extend(self._outputs(message, unusual))
                     else:
                         items.extend(self._results.get(message))
