@@ -94,18 +94,22 @@ async def read_stream(answer: Answer, stream: ReplyStream, emit: Emit, provider:
     reader = SseReader()
     chunks = answer.aiter_bytes()
     try:
-        while (chunk := await _next(chunks, provider)) is not None:
+        while not stream.ended:
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                for delta in _last(reader.close(), stream, provider):
+                    await emit(delta)
+                break
+            except Exception as error:
+                # the transports have many classes for it, and nothing but the transport runs here
+                raise StreamInterrupted(_what(error), provider=provider) from error
             for event in reader.feed(chunk):
                 for delta in stream.feed(event):
                     await emit(delta)
                 if stream.ended:
+                    await _drain(chunks)
                     break
-            if stream.ended:
-                await _drain(chunks, provider)
-                break
-        else:
-            for delta in _last(reader.close(), stream, provider):
-                await emit(delta)
         for delta in stream.finish():
             await emit(delta)
         return stream.reply()
@@ -135,18 +139,10 @@ def deltas_of(message: Assistant) -> Iterator[Delta]:
             yield ToolUseDelta(id=block.id, name=block.name, arguments=text)
 
 
-async def _drain(chunks: AsyncGenerator[bytes, None], provider: str) -> None:
-    with anyio.move_on_after(_DRAIN_S), suppress(StreamInterrupted):  # the reply is complete by now
-        while await _next(chunks, provider) is not None:
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    with anyio.move_on_after(_DRAIN_S), suppress(Exception):  # the reply is complete by now
+        async for _ in chunks:
             pass
-
-
-async def _next(chunks: AsyncGenerator[bytes, None], provider: str) -> bytes | None:
-    try:
-        return await anext(chunks, None)
-    except Exception as error:
-        # the transports have many classes for it, and nothing but the transport runs here
-        raise StreamInterrupted(_what(error), provider=provider) from error
 
 
 async def _unwind(chunks: AsyncGenerator[bytes, None]) -> None:
