@@ -8,16 +8,18 @@ from statistics import median
 Runner = Callable[[], Awaitable[object]]
 
 
-async def interleaved(runners: dict[str, Runner], rounds: int) -> dict[str, list[float]]:
+async def interleaved(
+    runners: dict[str, Runner], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Return the seconds of each runner in each round, after one round of warming up."""
     times: dict[str, list[float]] = {name: [] for name in runners}
     for number in range(rounds + 1):
         for name, run in runners.items():
             gc.collect()
-            started = time.perf_counter()
+            started = clock()
             await run()
             if number:
-                times[name].append(time.perf_counter() - started)
+                times[name].append(clock() - started)
     return times
 
 

@@ -16,11 +16,22 @@ from par._shape.read import Param
 from par._store import Store, Verification
 from par._tool.decorator import tool
 from par._tool.tool import AgentTool, Tool
-from par.calls import ModelCall, ModelReply, OutputSpec, RunCall, RunResult, Settings, ToolCall, ToolSpec
+from par.calls import (
+    ModelCall,
+    ModelReply,
+    OutputSpec,
+    PromptCache,
+    RunCall,
+    RunResult,
+    Settings,
+    ToolCall,
+    ToolNames,
+    ToolSpec,
+)
 from par.deltas import Delta, ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.errors import CommandRefused, ModelError, ParError, RunIncomplete, StoreError, ToolFailed, UsageError
 from par.events import Envelope, Event
-from par.messages import Assistant, Image, Message, System, Text, ToolResult, ToolResults, ToolUse, User
+from par.messages import Assistant, Document, Image, Message, System, Text, ToolResult, ToolResults, ToolUse, User
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, ToolOutcome, Unknown
 from par.states import TaskState
 from par.usage import Usage
@@ -33,6 +44,7 @@ __all__ = [
     "Clock",
     "CommandRefused",
     "Delta",
+    "Document",
     "Done",
     "Envelope",
     "Event",
@@ -54,6 +66,7 @@ __all__ = [
     "OutputSpec",
     "ParError",
     "Param",
+    "PromptCache",
     "ReasoningDelta",
     "Recovered",
     "RunCall",
@@ -77,6 +90,7 @@ __all__ = [
     "ToolCall",
     "ToolFailed",
     "ToolHandler",
+    "ToolNames",
     "ToolOutcome",
     "ToolResult",
     "ToolResults",

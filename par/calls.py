@@ -1,6 +1,6 @@
 """The three kinds of call: run, model, tool. A layer receives one and hands one on."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic, Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
@@ -12,7 +12,7 @@ from par._json import Json, JsonObject
 from par.deltas import Emit, discard
 from par.errors import RunIncomplete
 from par.events import FinishReason, StopReason
-from par.messages import Assistant, Message
+from par.messages import Assistant, Message, Opaque
 from par.outcomes import Failed, Handoff, NeedsApproval, ToolOutcome
 from par.usage import Usage
 
@@ -24,12 +24,15 @@ __all__ = [
     "OnUnknown",
     "OutputSpec",
     "ProbedTool",
+    "PromptCache",
+    "ReasoningEffort",
     "Receive",
     "RunCall",
     "RunResult",
     "Settings",
     "ToolCall",
     "ToolChoice",
+    "ToolNames",
     "ToolPort",
     "ToolSpec",
     "accept",
@@ -42,7 +45,6 @@ O_co = TypeVar("O_co", covariant=True, default=str)
 
 Effect: TypeAlias = Literal["read", "idempotent", "once"]
 OnUnknown: TypeAlias = Literal["retry", "probe", "surface", "fail"]
-ToolChoice: TypeAlias = Literal["auto", "none", "required"]
 
 LOCAL: dict[str, bool] = {"local": True}
 """Metadata of the fields that belong to the process and stay out of JSON and comparison."""
@@ -50,11 +52,53 @@ LOCAL: dict[str, bool] = {"local": True}
 _optional_positive = validators.optional(validators.gt(0))
 
 
+def _names(value: Iterable[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+@attrs.frozen
+class ToolNames:
+    """Only these tools may be called; one of them must be, unless ``required`` is false.
+
+    Raises:
+        ValueError: if there is no name.
+    """
+
+    names: tuple[str, ...] = attrs.field(converter=_names)
+    required: bool = True
+
+    def __attrs_post_init__(self) -> None:
+        if not self.names or not all(self.names):
+            raise ValueError("ToolNames needs the name of at least one tool")
+
+
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ToolNames
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
+@attrs.frozen(kw_only=True)
+class PromptCache:
+    """Ask the provider to remember the beginning of the conversation.
+
+    ``key`` names those who share a beginning, for providers that find it by a key. ``ttl`` is how long it shall be
+    kept; each provider has some of these times, and its adapter says what becomes of the others.
+    """
+
+    key: str | None = None
+    ttl: Literal["5m", "1h", "24h"] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.ttl not in (None, "5m", "1h", "24h"):
+            raise ValueError(f'ttl is "5m", "1h" or "24h", not {self.ttl!r}')
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """How the model shall answer; ``None`` leaves a setting to the provider.
 
-    ``extra`` goes into the provider's request as it stands.
+    ``provider_tools`` are tools that the provider itself runs (its web search, say); each goes only to the provider
+    that it names. ``extra`` is for what has no field here: its keys go into the body of the request as they stand,
+    whatever the provider, after and over everything else.
     """
 
     temperature: float | None = attrs.field(
@@ -66,9 +110,11 @@ class Settings:
     max_tokens: int | None = attrs.field(default=None, validator=_optional_positive)
     stop: tuple[str, ...] = ()
     seed: int | None = None
-    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+    reasoning_effort: ReasoningEffort | None = None
     tool_choice: ToolChoice = "auto"
     parallel_tool_uses: bool = True
+    prompt_cache: PromptCache | None = None
+    provider_tools: tuple[Opaque, ...] = ()
     extra: JsonObject = attrs.Factory(dict[str, Json])
 
     def __attrs_post_init__(self) -> None:
@@ -77,9 +123,17 @@ class Settings:
                 raise TypeError(f"{name} must be a number")
 
 
+def _usual(effect: Effect) -> OnUnknown:
+    return "surface" if effect == "once" else "retry"
+
+
 @attrs.frozen(kw_only=True)
 class ToolSpec:
-    """What the model and the layers know of a tool. ``parameters`` is a JSON Schema of type object."""
+    """What the model and the layers know of a tool. ``parameters`` is a JSON Schema of type object.
+
+    ``strict`` asks the provider to hold the model to the schema while it writes, where it can; ``None`` leaves it to
+    the provider.
+    """
 
     name: str
     description: str
@@ -91,10 +145,7 @@ class ToolSpec:
     """Whether an interrupted call may go on in a thread that nobody waits for."""
     on_unknown: OnUnknown = attrs.field(default=attrs.Factory(lambda self: _usual(self.effect), takes_self=True))
     """What a resumed session does about a call that was at work when its process died."""
-
-
-def _usual(effect: Effect) -> OnUnknown:
-    return "surface" if effect == "once" else "retry"
+    strict: bool | None = None
 
 
 def _unparsed(text: str) -> object:
@@ -164,7 +215,9 @@ class ModelReply:
     """A model's whole answer.
 
     ``headers`` are the facts that the provider sent about limits, by name; ``attempts`` is how many times the
-    call was made before there was an answer.
+    call was made before there was an answer. ``details`` is what the provider said about the answer and nothing else
+    here holds, under its own names: the answer's id, its price, log probabilities, moderation, the whole of its
+    ``usage``; it is never sent back.
     """
 
     message: Assistant
@@ -174,6 +227,7 @@ class ModelReply:
     request_id: str | None = None
     headers: dict[str, str] = attrs.Factory(dict[str, str])
     attempts: int = 1
+    details: JsonObject = attrs.Factory(dict[str, Json])
 
 
 def checked_reply(reply: object) -> ModelReply:

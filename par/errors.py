@@ -16,13 +16,18 @@
     ├── ModelError                        a model call failed
     │   ├── TransientModelError           the same call may succeed later
     │   │   ├── RateLimited               the provider, or a RateLimit, says: not now
-    │   │   ├── Overloaded                the provider is out of capacity or broken (5xx)
+    │   │   ├── Overloaded                the provider is out of capacity (503, 529)
+    │   │   ├── ServerFailed              the provider's server broke (other 5xx)
     │   │   ├── ConnectionFailed          the provider was not reached
     │   │   ├── StreamInterrupted         the answer stopped before its end
     │   │   └── ModelTimedOut             a Timeout ended the call
-    │   ├── AuthenticationFailed          the key is wrong or may not do this
-    │   ├── RequestRejected               the provider calls the request wrong
-    │   │   └── ContextTooLong            the conversation does not fit the model
+    │   ├── AuthenticationFailed          the key is wrong (401)
+    │   │   └── AccessDenied              the key may not do this (403), or its account is empty (402)
+    │   ├── RequestRejected               the provider calls the request wrong (400, 422)
+    │   │   ├── ModelNotFound             it has no such model (404)
+    │   │   ├── RequestTooLarge           more than it takes at once (413)
+    │   │   ├── ContextTooLong            the conversation does not fit the model
+    │   │   └── ContentFiltered           it refuses the content
     │   └── UnreadableReply               the provider's answer is not what its API promises
     ├── InvalidReply                      the model's answer breaks a rule and repairs are used up
     │   ├── EmptyReply
@@ -64,14 +69,19 @@
 
 from par._errors.delivery import DeliveryFailed, DeliveryRefused, InvalidSignature, SignatureExpired
 from par._errors.model import (
+    AccessDenied,
     AuthenticationFailed,
     ConnectionFailed,
+    ContentFiltered,
     ContextTooLong,
     ModelError,
+    ModelNotFound,
     ModelTimedOut,
     Overloaded,
     RateLimited,
     RequestRejected,
+    RequestTooLarge,
+    ServerFailed,
     StreamInterrupted,
     TransientModelError,
     UnreadableReply,
@@ -116,12 +126,14 @@ from par._errors.usage import (
 )
 
 __all__ = [
+    "AccessDenied",
     "ApprovalRefused",
     "AuthenticationFailed",
     "BudgetExhausted",
     "ChainBroken",
     "CommandRefused",
     "ConnectionFailed",
+    "ContentFiltered",
     "ContextTooLong",
     "DecodeError",
     "DefinitionChanged",
@@ -141,6 +153,7 @@ __all__ = [
     "MissingExtra",
     "MissingKey",
     "ModelError",
+    "ModelNotFound",
     "ModelTimedOut",
     "NewerSchema",
     "NoSuchSession",
@@ -153,7 +166,9 @@ __all__ = [
     "ReplayMismatch",
     "ReplyTruncated",
     "RequestRejected",
+    "RequestTooLarge",
     "RunIncomplete",
+    "ServerFailed",
     "SessionBusy",
     "SessionError",
     "SessionUnfinished",

@@ -43,6 +43,7 @@ __all__ = [
     "RunEnded",
     "RunResumed",
     "RunStarted",
+    "SettingDropped",
     "StopReason",
     "ToolCallEnded",
     "ToolCallStarted",
@@ -50,7 +51,8 @@ __all__ = [
 ]
 
 StopReason: TypeAlias = Literal["finished", "max_steps", "budget", "cancelled", "failed", "suspended", "handed_off"]
-FinishReason: TypeAlias = Literal["stop", "tool_uses", "length", "content_filter"]
+FinishReason: TypeAlias = Literal["stop", "tool_uses", "length", "content_filter", "paused"]
+"""Why the model stopped. ``paused``: it is not done, and goes on when what it said is sent back as it is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -177,6 +179,16 @@ class RateLimitWaited:
 
 
 @attrs.frozen(kw_only=True)
+class SettingDropped:
+    """A setting was left out of a request because the model refuses it; ``reason`` says how that is known."""
+
+    call_id: str
+    provider: str
+    setting: str
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class ReplyRepaired:
     """An answer broke a rule; the model was told ``problem`` and asked again."""
 
@@ -187,7 +199,7 @@ class ReplyRepaired:
 
 @attrs.frozen(kw_only=True)
 class ReplyContinued:
-    """An answer was cut by the length limit and the model was asked to go on."""
+    """An answer was cut by the length limit, or paused by its provider, and the model was asked to go on."""
 
     call_id: str
     chunk: int
@@ -349,6 +361,7 @@ Event: TypeAlias = (
     | ToolProgress
     | Retried
     | RateLimitWaited
+    | SettingDropped
     | ReplyRepaired
     | ReplyContinued
     | PiiMasked

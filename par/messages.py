@@ -10,11 +10,13 @@ from par._json import Json, JsonObject
 __all__ = [
     "Assistant",
     "AssistantBlock",
+    "Document",
     "Image",
     "Message",
     "Opaque",
     "Prompt",
     "Reasoning",
+    "ResultBlock",
     "System",
     "Text",
     "ToolResult",
@@ -35,22 +37,51 @@ class Text:
 
 @attrs.frozen(kw_only=True)
 class Image:
-    """A picture: either a URL, or base64 text with its media type (``image/png``)."""
+    """A picture: either a URL, or base64 text with its media type (``image/png``).
+
+    ``detail`` says how closely the model shall look, for providers that let one choose.
+    """
 
     url: str | None = None
     base64: str | None = None
     media_type: str | None = None
+    detail: Literal["low", "high", "auto"] | None = None
 
     def __attrs_post_init__(self) -> None:
         if (self.url is None) == (self.base64 is None):
             raise ValueError("an Image has either url or base64")
         if self.base64 is not None and self.media_type is None:
             raise ValueError("an Image given as base64 needs media_type, such as image/png")
+        if self.detail not in (None, "low", "high", "auto"):
+            raise ValueError(f'detail is "low", "high" or "auto", not {self.detail!r}')
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """A file for the model to read: a URL, base64 text with its media type (``application/pdf``), or an id.
+
+    ``file_id`` is the provider's own, of a file that was uploaded to it. ``name`` is what the file is called.
+    """
+
+    url: str | None = None
+    base64: str | None = None
+    file_id: str | None = None
+    media_type: str | None = None
+    name: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if [self.url, self.base64, self.file_id].count(None) != 2:
+            raise ValueError("a Document has one of url, base64 and file_id")
+        if self.base64 is not None and self.media_type is None:
+            raise ValueError("a Document given as base64 needs media_type, such as application/pdf")
 
 
 @attrs.frozen
 class Reasoning:
-    """What the model thought. ``signature`` is sent back verbatim where the provider signs its thoughts."""
+    """What the model thought. ``signature`` is sent back verbatim where the provider signs its thoughts.
+
+    Thoughts that come encrypted or redacted, without text, are ``Opaque``.
+    """
 
     text: str
     signature: str | None = None
@@ -71,23 +102,40 @@ class ToolUse:
 
 @attrs.frozen
 class Opaque:
-    """A block that only ``provider`` understands, kept and sent back to it word for word."""
+    """Something that only ``provider`` understands, kept and sent to it word for word; others never see it.
+
+    What you write is for a provider: ``"openai"`` (any server of chat completions), ``"openai-responses"``,
+    ``"anthropic"``, ``"ollama"``, or the ``provider`` that you gave an ``OpenAI``. What an adapter keeps of an answer
+    has the tag of one server, such as ``"openai@<host>"``, and goes back there alone. ``data`` is in the form of the
+    wire. What it stands for depends on its place:
+
+    * Among the blocks of a ``User`` or ``ToolResult``: one content part, in that place
+      (``{"type": "input_audio", ...}``; a text part with a cache breakpoint in it).
+    * Among the blocks of an ``Assistant``: what the adapter that made it put there, for it to read again.
+    * In either message, where ``data`` has the key ``"role"``: a whole message of the wire, sent in that place as it
+      is, whatever its role; the blocks before and after it become messages of their own. The responses API, whose
+      conversation consists of items, takes every ``data`` as a whole item whose ``"type"`` is no content part
+      (``input_*``, ``output_*``).
+    * In ``Settings.provider_tools``: one entry of the request's list of tools.
+    """
 
     provider: str
     data: JsonObject
 
 
+ResultBlock: TypeAlias = Image | Document | Opaque
 OutcomeKind: TypeAlias = Literal["done", "failed", "timed_out", "cancelled", "unknown", "handoff", "needs_approval"]
 
 
 @attrs.frozen(kw_only=True)
 class ToolResult:
-    """What one tool call came to, as the model reads it."""
+    """What one tool call came to, as the model reads it: text, and the ``blocks`` that follow it."""
 
     tool_use_id: str
     name: str
     content: str
     outcome: OutcomeKind = "done"
+    blocks: tuple[ResultBlock, ...] = ()
 
     @property
     def is_error(self) -> bool:
@@ -95,7 +143,7 @@ class ToolResult:
         return self.outcome not in ("done", "handoff")
 
 
-UserBlock: TypeAlias = Text | Image
+UserBlock: TypeAlias = Text | Image | Document | Opaque
 AssistantBlock: TypeAlias = Text | Reasoning | ToolUse | Opaque
 
 

@@ -1,13 +1,14 @@
 """What a tool call came to: exactly one of seven outcomes."""
 
-from typing import Generic, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Generic, Literal, TypeAlias, cast
 
 import attrs
 from typing_extensions import TypeVar
 
 from par._json import Json, JsonObject
 from par._to_json import to_json
-from par.messages import OutcomeKind
+from par.messages import Document, Image, OutcomeKind, ResultBlock
 
 __all__ = [
     "Cancelled",
@@ -34,16 +35,39 @@ FailureKind: TypeAlias = Literal[
 ]
 
 
+def _shown(value: object) -> tuple[Image | Document, ...]:
+    """Return the pictures and files in what a tool returned: one alone, or several among texts."""
+    if isinstance(value, (Image, Document)):
+        return (value,)
+    if not isinstance(value, (list, tuple)):
+        return ()
+    items = cast("Sequence[object]", value)
+    shown = tuple([item for item in items if isinstance(item, (Image, Document))])
+    return shown if all(isinstance(item, (str, Image, Document)) for item in items) else ()
+
+
+def _content(value: object) -> Json:
+    if not _shown(value):
+        return to_json(value)
+    items = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else ()
+    return "\n".join([str(to_json(item)) for item in items if isinstance(item, str)])
+
+
 @attrs.frozen
 class Done(Generic[R_co]):
     """The tool answered.
 
     ``value`` is what the handler returned; ``content`` is its JSON form, and it is ``content`` that the model
-    reads, that is masked and sanitised, stored and compared.
+    reads, that is masked and sanitised, stored and compared. ``blocks`` are what the model is shown after it: a tool
+    that returns an ``Image`` or ``Document``, or several of them in a list or tuple with texts between them, has its
+    texts in ``content`` and the others here.
     """
 
     value: R_co = attrs.field(eq=False)
-    content: Json = attrs.field(default=attrs.Factory(lambda self: to_json(self.value), takes_self=True))
+    content: Json = attrs.field(default=attrs.Factory(lambda self: _content(self.value), takes_self=True))
+    blocks: tuple[ResultBlock, ...] = attrs.field(
+        default=attrs.Factory(lambda self: _shown(self.value), takes_self=True)
+    )
 
 
 @attrs.frozen(kw_only=True)

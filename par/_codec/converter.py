@@ -24,12 +24,15 @@ from par._codec.checked import checked_json, checked_object, finite, time_of, ti
 from par._codec.tags import CLASS_OF, TAGS, member_tags
 from par._json import Json, JsonObject
 from par._to_json import to_json
+from par.messages import ResultBlock
 from par.states import TaskState
 
 __all__ = ["RECORDS", "Encoder", "decoder_of", "encoder_of"]
 
 RECORDS: Final = (
     calls.Settings,
+    calls.PromptCache,
+    calls.ToolNames,
     calls.ToolSpec,
     calls.OutputSpec,
     usage.Usage,
@@ -42,6 +45,7 @@ RECORDS: Final = (
 
 Encoder = Callable[[object], JsonObject]
 _Hook = Callable[[object, object], object]
+_BLOCKS: Final = tuple[ResultBlock, ...]
 
 
 class _MakeReader(Protocol):
@@ -92,6 +96,27 @@ def _is_plain_dict(expected: object) -> bool:
 
 def _is_tagged_union(expected: object) -> bool:
     return member_tags(expected) is not None
+
+
+def _is_tool_choice(expected: object) -> bool:
+    return expected == calls.ToolChoice
+
+
+def _read_tool_choice(expected: object, converter: Converter) -> _Hook:
+    words, names = get_args(expected)
+    read_word: _Hook = converter.get_structure_hook(words)
+    read_names: _Hook = converter.get_structure_hook(names)
+
+    def read(value: object, _: object) -> object:
+        if type(value) is dict:
+            return read_names(cast("dict[object, object]", value), names)
+        return read_word(value, words)
+
+    return read
+
+
+def _write_tool_choice(value: object) -> Json:
+    return encoder_of(calls.ToolNames)(value) if isinstance(value, calls.ToolNames) else checked_json(value)
 
 
 def _read_tuple(expected: object, converter: Converter) -> _Hook:
@@ -182,10 +207,11 @@ def _read_class(kind: type[attrs.AttrsInstance], converter: Converter) -> _Hook:
 
 def _read_done(value: object, _: object) -> object:
     fields = cast("dict[object, object]", value)  # the caller checked
-    if set(fields) != {"content"}:
-        raise ValueError(f"expected the key content alone, got {sorted(map(str, fields))}")
+    if "content" not in fields or not set(fields) <= {"content", "blocks"}:
+        raise ValueError(f"expected the key content alone, or with blocks, got {sorted(map(str, fields))}")
     content = checked_json(fields["content"])
-    return outcomes.Done[object](content, content)
+    blocks = decoder_of(_BLOCKS)(fields.get("blocks", []), _BLOCKS)
+    return outcomes.Done[object](content, content, cast("tuple[ResultBlock, ...]", blocks))  # the line above reads them
 
 
 def _read_run_result(converter: Converter) -> _Hook:
@@ -231,7 +257,11 @@ def _with_output(write: Encoder) -> Encoder:
 
 
 def _write_done(value: object) -> JsonObject:
-    return {"type": "done", "content": checked_json(cast("outcomes.Done[object]", value).content)}
+    done = cast("outcomes.Done[object]", value)  # the table calls this for a Done alone
+    document: JsonObject = {"type": "done", "content": checked_json(done.content)}
+    if done.blocks:
+        document["blocks"] = [encoder_of(type(block))(block) for block in done.blocks]
+    return document
 
 
 def _write_envelope(value: object) -> JsonObject:
@@ -266,6 +296,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(_is_tuple, _read_tuple)
     converter.register_structure_hook_factory(_is_tagged_union, _read_union)
     converter.register_structure_hook_factory(_is_known, _read_class)
+    converter.register_structure_hook_factory(_is_tool_choice, _read_tool_choice)
+    converter.register_unstructure_hook_func(_is_tool_choice, _write_tool_choice)
     converter.register_unstructure_hook(TaskState, lambda state: state.value)
     converter.register_unstructure_hook(float, finite)
     converter.register_unstructure_hook(datetime, time_text)
@@ -296,7 +328,7 @@ def _make_encoder(kind: type[object]) -> Encoder:
 
 
 def _make_decoder(expected: object) -> _Hook:
-    if not _is_known(get_origin(expected) or expected) and not _is_tagged_union(expected):
+    if not (_is_known(get_origin(expected) or expected) or _is_tagged_union(expected) or expected is _BLOCKS):
         raise TypeError(f"{expected} is none of the values that par reads from JSON")
     hook: _Hook = _CONVERTER.get_structure_hook(expected)
     return hook

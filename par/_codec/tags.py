@@ -16,6 +16,7 @@ TAGS: Final[Mapping[type, str]] = MappingProxyType({
     # blocks
     messages.Text: "text",
     messages.Image: "image",
+    messages.Document: "document",
     messages.Reasoning: "reasoning",
     messages.ToolUse: "tool_use",
     messages.Opaque: "opaque",
@@ -55,6 +56,7 @@ TAGS: Final[Mapping[type, str]] = MappingProxyType({
     events.ToolProgress: "tool_progress",
     events.Retried: "retried",
     events.RateLimitWaited: "rate_limit_waited",
+    events.SettingDropped: "setting_dropped",
     events.ReplyRepaired: "reply_repaired",
     events.ReplyContinued: "reply_continued",
     events.PiiMasked: "pii_masked",

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from par._durable.log import StepRecord
+from par._engine.pieces import Pieces, is_unfinished
 from par._engine.render import outcome_kind, outcome_text
 from par.calls import ModelReply
-from par.messages import Assistant, Message, Text, ToolResult, ToolResults, ToolUse
+from par.messages import Message, ToolResult, ToolResults, ToolUse
 from par.outcomes import Cancelled, NeedsApproval, ToolOutcome, Unknown
 from par.sessions import TurnInfo
 
@@ -22,34 +23,26 @@ def folded(turn: TurnInfo, steps: Iterable[StepRecord]) -> tuple[Message, ...]:
         return turn.messages
     messages: list[Message] = [*turn.input]
     waiting = iter(sorted(steps, key=lambda step: step.ordinal))
-    cut: list[str] = []
-    """The pieces of an answer that the length limit cut, as the engine puts them together."""
+    pieces = Pieces()
     step = next(waiting, None)
     while step is not None:
         reply = step.result
         if step.kind != "model" or step.status != "done" or not isinstance(reply, ModelReply):
             break  # a batch that no reply asked for, or a call that was not answered: nothing of it was said
         messages.extend(step.inbox)
-        if reply.finish == "length" and not reply.message.tool_uses and reply.message.text:
-            cut.append(reply.message.text)
+        if is_unfinished(reply):
+            pieces.add(reply)
             step = next(waiting, None)
             continue
-        messages.append(_joined(cut, reply.message))
-        cut = []
+        messages.append(pieces.finished(reply))
+        pieces = Pieces()
         uses = reply.message.tool_uses
         results, step = _results(uses, step.ordinal + 1, waiting)
         if uses:
             messages.append(ToolResults(results))
-    if cut:
-        messages.append(Assistant((Text("".join(cut)),)))
+    if pieces.count:
+        messages.append(pieces.message)
     return tuple(messages)
-
-
-def _joined(pieces: list[str], last: Assistant) -> Assistant:
-    if not pieces:
-        return last
-    others = tuple([block for block in last.content if not isinstance(block, Text)])
-    return Assistant((Text("".join(pieces) + last.text), *others))
 
 
 def _results(

@@ -3,7 +3,7 @@
 from typing import cast, final
 
 from par._context import RunContext
-from par._engine.render import outcome_kind, outcome_text
+from par._engine.render import outcome_blocks, outcome_kind, outcome_text
 from par._engine.run import Run
 from par._engine.steps import Asked, Decision, Step
 from par.approvals import Grant, Rejected
@@ -173,6 +173,7 @@ class _Call:
             name=self.call.name,
             content=outcome_text(outcome),
             outcome=outcome_kind(outcome),
+            blocks=outcome_blocks(outcome),
         )
 
     def _interrupted(self) -> ToolOutcome:

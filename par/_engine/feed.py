@@ -11,12 +11,15 @@ from par.events import Event
 
 __all__ = ["Feed", "StreamItem"]
 
+_AHEAD = 8
+"""How many deltas may lie unread: those of one packet come at once, and waking both sides for each costs more than it."""
+
 StreamItem: TypeAlias = Event | Delta
 
 
 @final
 class Feed:
-    """A queue with one reader, whose writers wait until it has been read.
+    """A queue with one reader, whose writers wait until it has been read; those of deltas may be a few ahead.
 
     An item takes its place before its writer waits, so a cancelled writer loses nothing and changes no order.
     Once the run is being ended, writers wait no more: what remains to be said is little, and the reader may be away.
@@ -42,9 +45,10 @@ class Feed:
         self._more.set()
 
     async def put(self, item: StreamItem) -> None:
-        """Give the item its place and wait until it was read."""
+        """Give the item its place; if too many lie there by now, wait until all were read, else do not checkpoint."""
         self.push(item)
-        await self.caught_up()
+        if len(self._items) >= _AHEAD:
+            await self.caught_up()
 
     async def caught_up(self) -> None:
         """Wait until all that was given so far was read, unless nobody has to wait any more."""
@@ -69,13 +73,14 @@ class Feed:
         self._more.set()
 
     async def take(self) -> StreamItem:
-        """Return the next item.
+        """Return the next item. Checkpoints, though others run only when it waits, which it does after a few.
 
         Raises:
             EndOfStream: after the last one.
             ClosedResourceError: once the reader has left.
         """
-        await anyio.lowlevel.checkpoint()
+        if self._items:
+            await anyio.lowlevel.checkpoint_if_cancelled()
         while not self._items:
             if self._left:
                 raise anyio.ClosedResourceError

@@ -4,12 +4,13 @@ import attrs
 
 from par._engine.batch import run_tools
 from par._engine.model_step import ask_model
+from par._engine.pieces import Pieces, is_unfinished
 from par._engine.run import Run
 from par._engine.steps import TurnBegun
 from par.calls import ModelReply, RunCall, RunResult
 from par.errors import BudgetExhausted, EmptyReply, InvalidReply, ReplyTruncated
 from par.events import ReplyContinued, RunStarted
-from par.messages import Assistant, Text, User
+from par.messages import Text, User
 from par.outcomes import Handoff, NeedsApproval, ToolOutcome
 
 __all__ = ["react"]
@@ -39,6 +40,8 @@ async def react(call: RunCall) -> RunResult[object]:
             return run.result("budget", cause=str(error))
         run.transcript.append(reply.message)
         uses = reply.message.tool_uses
+        if not uses and reply.finish == "paused":
+            break
         if not uses:
             if run.step < plan.max_steps and await run.steps.has_mail(run.ordinal + 1):
                 continue
@@ -60,24 +63,32 @@ def _stop(run: Run, outcomes: list[ToolOutcome]) -> RunResult[object] | None:
 
 
 async def _whole_reply(run: Run, call: RunCall) -> ModelReply:
-    """Ask the model; where the length limit cut its text, ask it to go on and join the pieces."""
+    """Ask the model until its answer is whole, and join the pieces.
+
+    A paused answer goes on when it is sent back as it is; one that the length limit cut is asked to go on.
+    """
     reply = await ask_model(run, call)
-    pieces: list[str] = []
-    while reply.finish == "length" and not reply.message.tool_uses:
-        if not reply.message.text:
-            raise ReplyTruncated("the length limit cut the answer before any text: raise max_tokens")
-        if len(pieces) == run.plan.max_continuations or run.step == run.plan.max_steps:
-            raise ReplyTruncated(f"the answer was still cut off after {len(pieces)} continuations: raise max_tokens")
-        pieces.append(reply.message.text)
+    pieces = Pieces()
+    cuts = 0
+    while is_unfinished(reply):
+        paused = reply.finish == "paused"
+        if paused and run.step == run.plan.max_steps:
+            break
+        if not paused:
+            _may_go_on(run, reply, cuts)
+            cuts += 1
+        pieces.add(reply)
         if run.listening and not run.steps.knows(run.ordinal + 1):
-            run.tell(ReplyContinued(call_id=f"model-{run.step}", chunk=len(pieces)))
-        said = Assistant((Text("".join(pieces)),))
-        reply = await ask_model(run, call, (said, _GO_ON))
-    if not pieces:
-        return reply
-    others = tuple(block for block in reply.message.content if not isinstance(block, Text))
-    message = Assistant((Text("".join(pieces) + reply.message.text), *others))
-    return attrs.evolve(reply, message=message)
+            run.tell(ReplyContinued(call_id=f"model-{run.step}", chunk=pieces.count))
+        reply = await ask_model(run, call, (pieces.message, *(() if paused else (_GO_ON,))))
+    return attrs.evolve(reply, message=pieces.finished(reply)) if pieces.count else reply
+
+
+def _may_go_on(run: Run, reply: ModelReply, cuts: int) -> None:
+    if not reply.message.text:
+        raise ReplyTruncated("the length limit cut the answer before any text: raise max_tokens")
+    if cuts == run.plan.max_continuations or run.step == run.plan.max_steps:
+        raise ReplyTruncated(f"the answer was still cut off after {cuts} continuations: raise max_tokens")
 
 
 def _answer(run: Run, reply: ModelReply) -> object:

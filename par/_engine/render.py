@@ -1,10 +1,10 @@
 """What the model reads of an outcome."""
 
 from par._json import dump_json
-from par.messages import OutcomeKind
+from par.messages import OutcomeKind, ResultBlock
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, ToolOutcome, Unknown
 
-__all__ = ["outcome_kind", "outcome_text"]
+__all__ = ["outcome_blocks", "outcome_kind", "outcome_text"]
 
 
 def outcome_kind(outcome: ToolOutcome) -> OutcomeKind:
@@ -24,6 +24,11 @@ def outcome_kind(outcome: ToolOutcome) -> OutcomeKind:
             return "handoff"
         case NeedsApproval():
             return "needs_approval"
+
+
+def outcome_blocks(outcome: ToolOutcome) -> tuple[ResultBlock, ...]:
+    """Return what the model is shown after the text."""
+    return outcome.blocks if isinstance(outcome, Done) else ()
 
 
 def outcome_text(outcome: ToolOutcome) -> str:

@@ -1,16 +1,22 @@
 """A model call failed."""
 
 from par._errors.root import ParError
+from par._json import Json
 
 __all__ = [
+    "AccessDenied",
     "AuthenticationFailed",
     "ConnectionFailed",
+    "ContentFiltered",
     "ContextTooLong",
     "ModelError",
+    "ModelNotFound",
     "ModelTimedOut",
     "Overloaded",
     "RateLimited",
     "RequestRejected",
+    "RequestTooLarge",
+    "ServerFailed",
     "StreamInterrupted",
     "TransientModelError",
     "UnreadableReply",
@@ -20,7 +26,8 @@ __all__ = [
 class ModelError(ParError):
     """A model call failed.
 
-    ``attempts`` is how many times the call was made before the error was let through.
+    ``attempts`` is how many times the call was made before the error was let through. ``body`` is what the provider
+    answered, as it came except for keys, which are taken out; it is never part of the message.
     """
 
     what = "the model call failed"
@@ -33,12 +40,14 @@ class ModelError(ParError):
         status: int | None = None,
         request_id: str | None = None,
         retry_after_s: float | None = None,
+        body: Json = None,
     ) -> None:
         self.detail = detail
         self.provider = provider
         self.status = status
         self.request_id = request_id
         self.retry_after_s = retry_after_s
+        self.body = body
         self.attempts = 1
         super().__init__(detail)
 
@@ -65,9 +74,15 @@ class RateLimited(TransientModelError):
 
 
 class Overloaded(TransientModelError):
-    """The provider is out of capacity or answered with a server error."""
+    """The provider is out of capacity for now."""
 
-    what = "the provider is overloaded or failing"
+    what = "the provider is overloaded"
+
+
+class ServerFailed(TransientModelError):
+    """The provider's server broke while it answered."""
+
+    what = "the provider's server failed"
 
 
 class ConnectionFailed(TransientModelError):
@@ -94,15 +109,39 @@ class ModelTimedOut(TransientModelError):
 
 
 class AuthenticationFailed(ModelError):
-    """The provider does not accept the key, or the key may not do this."""
+    """The provider does not accept the key."""
 
     what = "the provider refuses the key"
+
+
+class AccessDenied(AuthenticationFailed):
+    """The key is known, and may not do this: no permission, not in this region, no money left."""
+
+    what = "the provider denies access"
 
 
 class RequestRejected(ModelError):
     """The provider calls the request wrong; repeating it unchanged is useless."""
 
     what = "the provider rejects the request"
+
+
+class ModelNotFound(RequestRejected):
+    """The provider has no such model, or nothing at that address."""
+
+    what = "the provider does not have the model"
+
+
+class RequestTooLarge(RequestRejected):
+    """The request has more bytes, or asks for more at once, than the provider takes."""
+
+    what = "the request is too large"
+
+
+class ContentFiltered(RequestRejected):
+    """The provider refuses what the request says, or what the answer would have said."""
+
+    what = "the provider's content filter refuses"
 
 
 class ContextTooLong(RequestRejected):

@@ -57,8 +57,9 @@ def tool(
     sync: SyncPolicy = "thread",
     sees_pii: bool = False,
     on_unknown: OnUnknown | None = None,
+    strict: bool | None = None,
 ) -> ToolDecorator: ...
-def tool(
+def tool(  # noqa: PLR0913 # one option for each thing that a tool can say of itself; all have defaults
     function: object = None,
     /,
     *,
@@ -69,6 +70,7 @@ def tool(
     sync: SyncPolicy = "thread",
     sees_pii: bool = False,
     on_unknown: OnUnknown | None = None,
+    strict: bool | None = None,
 ) -> object:
     """Make a function a tool: its signature and docstring become the JSON Schema that the model is given.
 
@@ -92,6 +94,8 @@ def tool(
             ``"retry"``: makes it again with the same key; the default, and the only way, for what may be repeated.
             ``"surface"``, the default for ``effect="once"``: tells the model that it may or may not have happened.
             ``"fail"``: ends the turn with ``UnknownEffect``. A function that finds out is attached by ``Tool.probe``.
+        strict: whether the provider shall hold the model to the schema while it writes, where it can; it then
+            wants a schema in which every parameter is required. Left to the provider by default.
 
     Raises:
         ToolDefinitionError: if a model could not call the function.
@@ -118,6 +122,7 @@ def tool(
             timeout_s=timeout,
             abandons=sync == "abandon" and not iscoroutinefunction(target),
             on_unknown=_on_unknown(called, effect, on_unknown),
+            strict=strict,
         )
         return Tool[object, [], object](target, signature, spec, sync=sync)
 

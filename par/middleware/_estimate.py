@@ -6,6 +6,7 @@ from par.messages import Assistant, Message, Reasoning, System, Text, ToolResult
 
 __all__ = ["message_tokens", "spec_tokens"]
 
+_CHARS_PER_SHOWN = 6000  # a picture or a page comes to about 1500 tokens, however many bytes it has
 _CHARS_PER_TOKEN = 4  # what English text comes to; the estimate is replaced by the real usage
 
 
@@ -30,10 +31,10 @@ def _chars(message: Message) -> int:
     if isinstance(message, System):
         return len(message.text)
     if isinstance(message, ToolResults):
-        return sum(len(result.content) for result in message.results)
+        return sum(len(result.content) + len(result.blocks) * _CHARS_PER_SHOWN for result in message.results)
     if isinstance(message, Assistant):
         return sum(len(_text_of(block)) for block in message.content)
-    return len(message.text)
+    return sum(len(block.text) if isinstance(block, Text) else _CHARS_PER_SHOWN for block in message.content)
 
 
 def _text_of(block: object) -> str:

@@ -259,7 +259,8 @@ def _masked_event(masker: Masker, event: Event) -> Event:
 def _masked_outcome(masker: Masker, outcome: ToolOutcome, found: Counter[str]) -> ToolOutcome:
     if isinstance(outcome, Done):
         content = masker.json(outcome.content, found)
-        return attrs.evolve(outcome, content=content) if found else outcome
+        blocks = masker.shown(outcome.blocks, found)
+        return attrs.evolve(outcome, content=content, blocks=blocks) if found else outcome
     if isinstance(outcome, (Failed, TimedOut)):
         message = masker.text(outcome.message, found)
         return attrs.evolve(outcome, message=message) if found else outcome

@@ -11,9 +11,12 @@ from par.errors import ParError
 from par.messages import (
     Assistant,
     AssistantBlock,
+    Document,
     Image,
     Message,
+    Opaque,
     Reasoning,
+    ResultBlock,
     System,
     Text,
     ToolResult,
@@ -208,7 +211,15 @@ class Masker:
 
     def _result(self, result: ToolResult, found: Counter[str]) -> ToolResult:
         content = self.text(result.content, found)
-        return result if content is result.content else attrs.evolve(result, content=content)
+        blocks = self.shown(result.blocks, found)
+        if content is result.content and blocks is result.blocks:
+            return result
+        return attrs.evolve(result, content=content, blocks=blocks)
+
+    def shown(self, blocks: tuple[ResultBlock, ...], found: Counter[str]) -> tuple[ResultBlock, ...]:
+        """Return what a tool shows with its addresses and names masked, the same object if nothing was found."""
+        masked = tuple([block if isinstance(block, Opaque) else self._media(block, found) for block in blocks])
+        return blocks if _same(masked, blocks) else masked
 
     def _user(self, message: User, found: Counter[str]) -> User:
         texts = [block.text for block in message.content if isinstance(block, Text)]
@@ -217,18 +228,19 @@ class Masker:
         masked = iter(spread(texts, edits) if edits else texts)
         blocks: list[UserBlock] = []
         for block in message.content:
-            if isinstance(block, Image):
-                blocks.append(self._image(block, found))
-            else:
+            if isinstance(block, Text):
                 text = next(masked)
                 blocks.append(block if text == block.text else Text(text))
+            else:
+                blocks.append(block if isinstance(block, Opaque) else self._media(block, found))
         return message if _same(blocks, message.content) else User(tuple(blocks))
 
-    def _image(self, image: Image, found: Counter[str]) -> Image:
-        if image.url is None:
-            return image
-        url = self.text(image.url, found)
-        return image if url is image.url else attrs.evolve(image, url=url)
+    def _media(self, block: Image | Document, found: Counter[str]) -> Image | Document:
+        url = None if block.url is None else self.text(block.url, found)
+        if isinstance(block, Image):
+            return block if url is block.url else attrs.evolve(block, url=url)
+        name = None if block.name is None else self.text(block.name, found)
+        return block if url is block.url and name is block.name else attrs.evolve(block, url=url, name=name)
 
     def scrub(self, error: ParError) -> None:
         """Mask the texts that an error carries, in place, so that it stays the same object.
@@ -249,8 +261,8 @@ class Masker:
         for name, value in facts.items():
             if isinstance(value, tuple):
                 facts[name] = tuple(self._scrubbed(item) for item in cast("tuple[object, ...]", value))
-            elif isinstance(value, list):  # the notes on the error
-                facts[name] = [self._scrubbed(item) for item in cast("list[object]", value)]
+            elif isinstance(value, (list, dict)):  # the notes on the error, and the body that the provider sent
+                facts[name] = self.json(cast("Json", value), Counter())  # par's errors hold no other kind
             else:
                 facts[name] = self._scrubbed(value)
 

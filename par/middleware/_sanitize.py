@@ -75,8 +75,10 @@ class Sanitize:
 
     def _cleaned(self, name: str, outcome: ToolOutcome, found: Counter[str]) -> ToolOutcome:
         if isinstance(outcome, Done):
-            content = self._content(name, outcome.content, found)
-            return outcome if content is outcome.content else attrs.evolve(outcome, content=content)
+            content, withheld = self._content(name, outcome.content, found)
+            if content is outcome.content:
+                return outcome
+            return attrs.evolve(outcome, content=content, blocks=() if withheld else outcome.blocks)
         if isinstance(outcome, (Failed, TimedOut)):
             message = self._message(name, outcome.message, found)
             return outcome if message is outcome.message else attrs.evolve(outcome, message=message)
@@ -89,20 +91,22 @@ class Sanitize:
         return outcome
 
     def _message(self, name: str, text: str, found: Counter[str]) -> str:
-        cleaned = self._content(name, text, found)
+        cleaned, _ = self._content(name, text, found)
         return cleaned if isinstance(cleaned, str) else text
 
-    def _content(self, name: str, content: Json, found: Counter[str]) -> Json:
+    def _content(self, name: str, content: Json, found: Counter[str]) -> tuple[Json, bool]:
+        """Return the content clean, and whether a note stands in its place."""
         phrases: Counter[str] = Counter()
         result = map_json(content, lambda text, _key: self._text(text, found, phrases))
         found.update(phrases)
         if phrases and self.action == "block":
             kinds = ", ".join(sorted(phrases))
-            return f"[The output of {name} was withheld: it holds text that gives orders to the model ({kinds}).]"
+            note = f"[The output of {name} was withheld: it holds text that gives orders to the model ({kinds}).]"
+            return note, True
         result = self._sized(result, found)
         if self.mark == "always" or (phrases and self.mark == "dirty"):
-            return _marked(name, result)
-        return result
+            return _marked(name, result), False
+        return result, False
 
     def _text(self, text: str, found: Counter[str], phrases: Counter[str]) -> str:
         text = clean_characters(text, found)

@@ -122,7 +122,7 @@ def _plain(value: object) -> tuple[Json, ...]:
 
 
 def _fault(call: ModelCall, reply: ModelReply) -> _Fault | None:
-    if reply.finish in ("length", "content_filter"):
+    if reply.finish in ("length", "content_filter", "paused"):
         return None
     uses = reply.message.tool_uses
     if uses:

@@ -13,11 +13,13 @@ from par.errors import StreamInterrupted, UnreadableReply
 from par.messages import Assistant, Reasoning, Text, ToolUse
 from par.providers._sse import SseEvent, SseReader
 
-__all__ = ["Answer", "ReplyStream", "is_stream", "read_body", "read_stream", "show_whole"]
+__all__ = ["Answer", "ReplyStream", "deltas_of", "is_stream", "read_body", "read_stream", "show_whole"]
 
 _CLOSE_S = 5.0
 # the end of the body follows the last event at once; reading it lets the connection be used again
 _DRAIN_S = 0.05
+# what had come and was not asked for yet; what comes after that is cut off by the cancellation
+_MAX_UNREAD = 10_000
 
 
 class Answer(Protocol):
@@ -92,34 +94,40 @@ async def read_stream(answer: Answer, stream: ReplyStream, emit: Emit, provider:
     reader = SseReader()
     chunks = answer.aiter_bytes()
     try:
-        while (chunk := await _next(chunks, provider)) is not None:
+        while not stream.ended:
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                for delta in _last(reader.close(), stream, provider):
+                    await emit(delta)
+                break
+            except Exception as error:
+                # the transports have many classes for it, and nothing but the transport runs here
+                raise StreamInterrupted(_what(error), provider=provider) from error
             for event in reader.feed(chunk):
                 for delta in stream.feed(event):
                     await emit(delta)
                 if stream.ended:
+                    await _drain(chunks)
                     break
-            if stream.ended:
-                await _drain(chunks, provider)
-                break
-        else:
-            for delta in _last(reader.close(), stream, provider):
-                await emit(delta)
         for delta in stream.finish():
             await emit(delta)
         return stream.reply()
     finally:
         with anyio.move_on_after(_CLOSE_S, shield=True):
+            await _unwind(chunks)
             await chunks.aclose()
             await answer.aclose()
 
 
 async def show_whole(reply: ModelReply, emit: Emit) -> None:
     """Emit a reply that came whole although a stream was asked for."""
-    for delta in _deltas(reply.message):
+    for delta in deltas_of(reply.message):
         await emit(delta)
 
 
-def _deltas(message: Assistant) -> Iterator[Delta]:
+def deltas_of(message: Assistant) -> Iterator[Delta]:
+    """Yield what a message would have shown as a stream: one delta for each block that has something to show."""
     for block in message.content:
         if isinstance(block, Text):
             yield TextDelta(block.text)
@@ -131,18 +139,22 @@ def _deltas(message: Assistant) -> Iterator[Delta]:
             yield ToolUseDelta(id=block.id, name=block.name, arguments=text)
 
 
-async def _drain(chunks: AsyncGenerator[bytes, None], provider: str) -> None:
-    with anyio.move_on_after(_DRAIN_S), suppress(StreamInterrupted):  # the reply is complete by now
-        while await _next(chunks, provider) is not None:
+async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+    with anyio.move_on_after(_DRAIN_S), suppress(Exception):  # the reply is complete by now
+        async for _ in chunks:
             pass
 
 
-async def _next(chunks: AsyncGenerator[bytes, None], provider: str) -> bytes | None:
-    try:
-        return await anext(chunks, None)
-    except Exception as error:
-        # the transports have many classes for it, and nothing but the transport runs here
-        raise StreamInterrupted(_what(error), provider=provider) from error
+async def _unwind(chunks: AsyncGenerator[bytes, None]) -> None:
+    """End the reading where it stands.
+
+    To close ``chunks`` would leave the generators of the HTTP library that it reads from to the garbage collector,
+    unfinished, which trio warns of. A cancellation goes through all of them.
+    """
+    with anyio.CancelScope() as scope, suppress(Exception):
+        scope.cancel()
+        for _ in range(_MAX_UNREAD):
+            await anext(chunks)
 
 
 def _what(error: Exception) -> str:

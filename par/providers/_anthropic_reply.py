@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from par._json import Json, JsonObject
+from par._json import Json, JsonObject, dump_json
 from par.calls import ModelReply
 from par.errors import UnreadableReply
 from par.events import FinishReason
 from par.messages import Assistant, AssistantBlock, Opaque, Reasoning, Text, ToolUse
-from par.providers._anthropic_request import PROVIDER
+from par.providers._anthropic_blocks import PROVIDER
 from par.providers._failures import failure_in_body
 from par.providers._reading import NewId, as_tool_use, count, new_tool_use_id, obj, string
 from par.usage import Usage
@@ -19,7 +19,8 @@ __all__ = ["Source", "build_reply", "read_message"]
 _FINISH: Mapping[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "length",  # the turn is not over: the API wants to be asked to go on
+    "pause_turn": "paused",
+    "compaction": "paused",
     "tool_use": "tool_uses",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
@@ -30,15 +31,18 @@ _MODELLED: Mapping[str, frozenset[str]] = {
     "thinking": frozenset({"type", "thinking", "signature"}),
     "tool_use": frozenset({"type", "id", "name", "input"}),
 }
+_HELD = frozenset({"content", "model", "role", "type"})
+"""What the reply holds elsewhere, or what is the same in every message."""
 
 
 @attrs.frozen(kw_only=True)
 class Source:
-    """What the headers of an answer say."""
+    """What the headers of an answer say, and the name of the tool, if any, that takes the final answer."""
 
     request_id: str | None = None
     headers: dict[str, str] = attrs.Factory(dict[str, str])
     new_id: NewId = new_tool_use_id
+    answer: str | None = None
 
 
 def read_message(body: JsonObject, source: Source) -> ModelReply:
@@ -49,41 +53,45 @@ def read_message(body: JsonObject, source: Source) -> ModelReply:
         UnreadableReply: if there is no content in it.
     """
     if body.get("error"):
-        raise failure_in_body(PROVIDER, body["error"], request_id=source.request_id)
+        raise failure_in_body(PROVIDER, body["error"], request_id=string(body.get("request_id")) or source.request_id)
     content = body.get("content")
     if not isinstance(content, list):
         raise UnreadableReply("there is no content", provider=PROVIDER, request_id=source.request_id)
-    return build_reply(body, [obj(block) for block in content], {}, source)
+    return build_reply(body, [(obj(block), "") for block in content], source)
 
 
-def build_reply(
-    message: JsonObject, blocks: Iterable[JsonObject], inputs: Mapping[int, str], source: Source
-) -> ModelReply:
-    """Put a reply together; ``inputs`` holds streamed inputs as text, by the number of their block."""
-    content = tuple(_content(blocks, inputs, source.new_id))
+def build_reply(message: JsonObject, blocks: Iterable[tuple[JsonObject, str]], source: Source) -> ModelReply:
+    """Put a reply together; each block comes with its streamed input as text, empty where it has none."""
+    content = list(_content(blocks, source))
+    container = message.get("container")
+    if container:
+        # the next request needs it, and has nothing but the history
+        content.append(Opaque(PROVIDER, {"container": container}))
     has_uses = any(isinstance(block, ToolUse) for block in content)
     finish = _FINISH.get(string(message.get("stop_reason")), "stop")
-    if has_uses and finish == "stop":
+    if has_uses and finish in ("stop", "paused"):
         finish = "tool_uses"
     elif finish == "tool_uses" and not has_uses:
         finish = "stop"
     return ModelReply(
-        message=Assistant(content),
+        message=Assistant(tuple(content)),
         finish=finish,
         usage=_usage(obj(message.get("usage"))),
         model=string(message.get("model")),
         request_id=source.request_id,
         headers=source.headers,
+        details={name: value for name, value in message.items() if value is not None and name not in _HELD},
     )
 
 
-def _content(blocks: Iterable[JsonObject], inputs: Mapping[int, str], new_id: NewId) -> Iterator[AssistantBlock]:
+def _content(blocks: Iterable[tuple[JsonObject, str]], source: Source) -> Iterator[AssistantBlock]:
     ids: set[str] = set()
-    for number, block in enumerate(blocks):
+    for block, streamed in blocks:
         kind = string(block.get("type"))
         known = _MODELLED.get(kind)
         if known is None:
-            yield Opaque(PROVIDER, block)
+            if block:
+                yield Opaque(PROVIDER, block)
             continue
         if kind == "text":
             if not string(block.get("text")):
@@ -94,14 +102,18 @@ def _content(blocks: Iterable[JsonObject], inputs: Mapping[int, str], new_id: Ne
         else:
             id_ = string(block.get("id"))
             if not id_ or id_ in ids:
-                id_ = new_id()
+                id_ = source.new_id()
             ids.add(id_)
-            yield _tool_use(id_, block, inputs.get(number, ""))
+            use = _tool_use(id_, block, streamed)
+            if use.name == source.answer:
+                yield Text(use.malformed if use.malformed is not None else dump_json(use.arguments))
+                continue
+            yield use
         extras: JsonObject = {
             name: value for name, value in block.items() if name not in known and value not in (None, [], {})
         }
         if extras:
-            yield Opaque(PROVIDER, {"fields": extras})
+            yield Opaque(PROVIDER, {"fields": extras, "of": kind})
 
 
 def _tool_use(id_: str, block: JsonObject, streamed: str) -> ToolUse:

@@ -1,191 +1,222 @@
 """The body of a messages request, made of par's values.
 
-Source: https://docs.anthropic.com/en/api/messages
+Source: https://platform.claude.com/docs/en/api/messages
 """
 
-import re
-from collections.abc import Mapping
-from hashlib import blake2b
 from typing import final
 
-from par._json import Json, JsonObject, dump_json
-from par.calls import ModelCall, OutputSpec, Settings, ToolSpec
-from par.errors import UsageError
-from par.messages import Assistant, Image, Message, Opaque, Reasoning, System, Text, ToolResults, ToolUse, User
-from par.providers._reading import obj
+import attrs
+
+from par._json import JsonObject, dump_json
+from par.calls import ModelCall, OutputSpec
+from par.messages import Assistant, Message, Opaque, System, ToolResults, User
+from par.providers._anthropic_blocks import PROVIDER, container_of, marks_of, wire_messages
+from par.providers._anthropic_cache import Breakpoints, Place
+from par.providers._anthropic_profile import Droppable, Profile, profile_of
+from par.providers._anthropic_refusals import Refusals
+from par.providers._anthropic_schema import closed_schema
+from par.providers._anthropic_settings import settle
+from par.providers._anthropic_tools import ToolForms, answer_tool, tool_choice
+from par.providers._reading import array, obj, string
 from par.providers._wire_cache import WireCache
+from par.providers._wired import Wired
 
-__all__ = ["PROVIDER", "MessageRequests"]
+__all__ = ["PROVIDER", "MessageRequests", "Prepared"]
 
-PROVIDER = "anthropic"
+_MOST_TEXTS = 64
 
-_ID = re.compile(r"[a-zA-Z0-9_-]+\Z")
-_NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
-_EFFORT: Mapping[str, str] = {"minimal": "low"}
-_CHOICE: Mapping[str, str] = {"auto": "auto", "none": "none", "required": "any"}
+
+@attrs.frozen(kw_only=True)
+class Prepared:
+    """A request: its body, which shares parts with others and must not be changed, and what belongs to it.
+
+    ``answer`` is the name of the tool that takes the final answer, where there is one.
+    """
+
+    body: JsonObject
+    betas: tuple[str, ...] = ()
+    answer: str | None = None
+    dropped: tuple[tuple[Droppable, str], ...] = ()
+
+
+@attrs.frozen
+class _Form:
+    """The wire's messages for one message, and how many cache breakpoints stand in them.
+
+    ``role`` is empty where they shall not be joined with their neighbours: where the caller gave one of them in the
+    wire's own form, or where there are none.
+    """
+
+    messages: tuple[Wired, ...]
+    marks: int
+    role: str
+
+
+@attrs.define
+class _Conversation:
+    """A history on the wire."""
+
+    system: list[Wired] = attrs.Factory(list[Wired])
+    messages: list[JsonObject] = attrs.Factory(list[JsonObject])
+    end: Place | None = None
+    answered: Place | None = None
+    """Where the request ended that the last answer belongs to."""
+    marks: int = 0
 
 
 @final
 class MessageRequests:
     """Builds the requests for one model."""
 
-    __slots__ = ("_assistants", "_max_tokens", "_model")
+    __slots__ = ("_breakpoints", "_forms", "_max_tokens", "_model", "_outputs", "_profile", "_texts", "_tools")
 
-    def __init__(self, model: str, max_tokens: int) -> None:
+    def __init__(self, model: str, max_tokens: int, profile: Profile | None = None) -> None:
         self._model = model
         self._max_tokens = max_tokens
-        self._assistants: WireCache[Assistant, list[Json]] = WireCache(_assistant_content)
+        self._profile = profile if profile is not None else profile_of(model)
+        self._tools = ToolForms(self._profile)
+        self._breakpoints = Breakpoints()
+        self._forms: WireCache[User | Assistant | ToolResults, _Form] = WireCache(_form)
+        self._outputs: WireCache[OutputSpec, JsonObject | None] = WireCache(_format)
+        self._texts: dict[str, Wired] = {}
 
     def body(self, call: ModelCall) -> JsonObject:
-        """Return the body for ``call``. It shares parts with other bodies: send it, do not change it.
+        """Return the body alone."""
+        return self.prepare(call).body
+
+    def prepare(self, call: ModelCall) -> Prepared:
+        """Return the request for ``call``.
 
         Raises:
-            UsageError: for a setting that the API does not have.
+            UsageError: for what the API or the model does not accept, unless the profile drops it.
         """
-        system, messages = self._conversation(call.messages)
-        if call.output is not None:
-            system.append({"type": "text", "text": _instruction(call.output)})
         settings = call.settings
-        body: JsonObject = {
-            "model": self._model,
-            "max_tokens": settings.max_tokens or self._max_tokens,
-            "messages": messages,
-        }
-        if system:
-            body["system"] = system
-        if call.tools:
-            body["tools"] = [_tool(spec) for spec in call.tools]
-            if settings.tool_choice != "auto" or not settings.parallel_tool_uses:
-                body["tool_choice"] = _tool_choice(settings)
-        _settle(settings, body)
+        refusals = Refusals(self._model, self._profile)
+        settled = settle(call, self._max_tokens, self._profile, refusals)
+        talk = self._conversation(call.messages)
+        tools = self._tools.get(call.tools, settings.provider_tools, refusals)
+        answer = self._ask_for_output(call, talk, settled)
+        offered, choice = tool_choice(settings, tools, answer, self._profile, refusals)
+        if settings.prompt_cache is not None:
+            taken = talk.marks + sum("cache_control" in tool for tool in offered) + ("cache_control" in settings.extra)
+            places = (talk.end, talk.answered)
+            self._breakpoints.place(settings.prompt_cache, offered, talk.system, talk.messages, places, taken)
+        body: JsonObject = {"model": self._model, **settled, "messages": [*talk.messages]}
+        if talk.system:
+            body["system"] = [*talk.system]
+        if offered:
+            body["tools"] = [*offered]
+            if choice:
+                body["tool_choice"] = choice
+        container = _container(call.messages)
+        if container is not None:
+            body["container"] = container
         if call.stream:
             body["stream"] = True
-        body.update(settings.extra)
-        return body
+        betas = _add_extra(settings.extra, body)
+        name = None if answer is None else string(answer["name"])
+        return Prepared(body=body, betas=betas, answer=name, dropped=tuple(refusals.dropped))
 
-    def _conversation(self, history: tuple[Message, ...]) -> tuple[list[Json], list[Json]]:
+    def _ask_for_output(self, call: ModelCall, talk: _Conversation, body: JsonObject) -> Wired | None:
+        """Ask for the output type; returns the tool for it, where that is the way."""
+        output = call.output
+        if output is None:
+            return None
+        if self._profile.output == "tool":
+            return answer_tool(output, call.tools)
+        form = self._outputs.get(output) if self._profile.output == "native" else None
+        if form is not None:
+            body["output_config"] = {**obj(body.get("output_config")), "format": form}
+        else:
+            talk.system.append(self._text(_instruction(output)))
+        return None
+
+    def _conversation(self, history: tuple[Message, ...]) -> _Conversation:
         """Split off the instructions, and join neighbours of one role, as the API wants it."""
-        system: list[Json] = []
-        messages: list[Json] = []
-        last_role = ""
-        parts: list[Json] = []
-        for message in history:
+        talk = _Conversation()
+        messages = talk.messages
+        get = self._forms.get
+        answers = joined = False
+        last_role = ""  # of the message that the next one may join
+        for message in history:  # a long history passes here at each step
             if isinstance(message, System):
-                if message.text:
-                    system.append({"type": "text", "text": message.text})
+                if message.text.strip():
+                    talk.system.append(self._text(message.text))
                 continue
-            role = "assistant" if isinstance(message, Assistant) else "user"
-            content = self._assistants.get(message) if isinstance(message, Assistant) else _user_content(message)
-            if not content:
-                continue
-            if role == last_role:
-                parts.extend(content)
+            if isinstance(message, Assistant):
+                if not answers:
+                    talk.answered = _end(messages)
+                answers = True
             else:
-                parts = list(content)
-                messages.append({"role": role, "content": parts})
-                last_role = role
-        return system, messages
+                answers = False
+            form = get(message)
+            talk.marks += form.marks
+            if form.role == last_role != "":
+                if not joined:
+                    messages[-1] = {"role": last_role, "content": [*array(messages[-1]["content"])]}
+                    joined = True
+                array(messages[-1]["content"]).extend(array(form.messages[0]["content"]))
+            elif form.messages:
+                messages.extend(form.messages)
+                last_role = form.role
+                joined = False
+        talk.end = _end(messages)
+        return talk
+
+    def _text(self, text: str) -> Wired:
+        """Return instructions as a block, which is the same object for the same text."""
+        form = self._texts.get(text)
+        if form is None:
+            if len(self._texts) >= _MOST_TEXTS:
+                self._texts.clear()
+            form = self._texts[text] = Wired({"type": "text", "text": text})
+        return form
 
 
-def _user_content(message: User | ToolResults) -> list[Json]:
-    if isinstance(message, User):
-        # the API refuses empty text
-        return [_user_block(block) for block in message.content if not isinstance(block, Text) or block.text]
-    return [
-        {
-            "type": "tool_result",
-            "tool_use_id": wire_id(result.tool_use_id),
-            "content": result.content,
-            "is_error": result.is_error,
-        }
-        for result in message.results
-    ]
+def _form(message: User | Assistant | ToolResults) -> _Form:
+    messages = wire_messages(message)
+    whole = not isinstance(message, ToolResults) and any(
+        isinstance(block, Opaque) and block.provider == PROVIDER and "role" in block.data for block in message.content
+    )
+    role = "" if whole or not messages else string(messages[0]["role"])
+    return _Form(messages, sum(map(marks_of, messages)), role)
 
 
-def _user_block(block: Text | Image) -> JsonObject:
-    if isinstance(block, Text):
-        return {"type": "text", "text": block.text}
-    if block.url is not None:
-        return {"type": "image", "source": {"type": "url", "url": block.url}}
-    return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.base64}}
+def _end(messages: list[JsonObject]) -> Place | None:
+    """Return the place of the last block."""
+    return Place(len(messages) - 1, len(array(messages[-1].get("content"))) - 1) if messages else None
 
 
-def _assistant_content(message: Assistant) -> list[Json]:
-    content: list[Json] = []
-    for block in message.content:
-        match block:
-            case Text():
-                if block.text:
-                    content.append({"type": "text", "text": block.text})
-            case Reasoning():
-                # without a signature it is another provider's, and the API refuses it
-                if block.signature is not None:
-                    content.append({"type": "thinking", "thinking": block.text, "signature": block.signature})
-            case ToolUse():
-                content.append({
-                    "type": "tool_use",
-                    "id": wire_id(block.id),
-                    "name": block.name,
-                    "input": _input(block),
-                })
-            case Opaque():
-                if block.provider == PROVIDER:
-                    _add_opaque(block.data, content)
-    return content
-
-
-def _add_opaque(data: JsonObject, content: list[Json]) -> None:
-    """Put back a block, or the fields that par has no place for into the block before."""
-    if "type" in data:
-        content.append(data)
-    elif content:
-        content[-1] = {**obj(content[-1]), **obj(data.get("fields"))}
-
-
-def _input(use: ToolUse) -> JsonObject:
-    # the API takes nothing but an object here
-    return use.arguments if use.malformed is None else {"malformed": use.malformed}
-
-
-def wire_id(id_: str) -> str:
-    """Return an id that the API accepts: its own as they are, others' without the characters that it refuses."""
-    if _ID.match(id_):
-        return id_
-    return f"{_NOT_IN_AN_ID.sub('_', id_)}_{blake2b(id_.encode(), digest_size=6).hexdigest()}"
-
-
-def _tool(spec: ToolSpec) -> JsonObject:
-    return {"name": spec.name, "description": spec.description, "input_schema": spec.parameters}
-
-
-def _tool_choice(settings: Settings) -> JsonObject:
-    choice: JsonObject = {"type": _CHOICE[settings.tool_choice]}
-    if not settings.parallel_tool_uses and settings.tool_choice != "none":
-        choice["disable_parallel_tool_use"] = True
-    return choice
-
-
-def _settle(settings: Settings, body: JsonObject) -> None:
-    if settings.seed is not None:
-        raise UsageError("Anthropic's API has no seed: leave Settings.seed unset")
-    if settings.temperature is not None:
-        body["temperature"] = settings.temperature
-    if settings.top_p is not None:
-        body["top_p"] = settings.top_p
-    if settings.stop:
-        body["stop_sequences"] = list(settings.stop)
-    if settings.reasoning_effort is not None:
-        effort = settings.reasoning_effort
-        body["output_config"] = {"effort": _EFFORT.get(effort, effort)}
+def _format(output: OutputSpec) -> JsonObject | None:
+    schema = closed_schema(output.schema)
+    return None if schema is None else Wired({"type": "json_schema", "schema": schema})
 
 
 def _instruction(output: OutputSpec) -> str:
-    """Ask for the output in words.
-
-    A forced tool would shut out the agent's own tools and extended thinking, and the answer would not be text
-    that can stream. The API's own output format exists for its newer models only.
-    """
     return (
         "When you give your final answer, it must be one JSON value that fits the JSON Schema below, and nothing "
         f"else: no words around it, no code fence.\n\n{dump_json(output.schema)}"
     )
+
+
+def _container(history: tuple[Message, ...]) -> str | None:
+    """Return the container of the answer that goes on: the API wants it with the results of tools that ran there."""
+    for message in reversed(history):
+        if isinstance(message, Assistant):
+            return container_of(message)
+        if not isinstance(message, ToolResults):
+            return None
+    return None
+
+
+def _add_extra(extra: JsonObject, body: JsonObject) -> tuple[str, ...]:
+    """Add what the user adds to the body, and return the betas among it, which are a header."""
+    betas: tuple[str, ...] = ()
+    for name, value in extra.items():
+        if name == "betas":
+            betas = tuple([string(beta) for beta in array(value)])
+        elif name == "output_config" and isinstance(value, dict):
+            body[name] = {**obj(body.get(name)), **value}
+        else:
+            body[name] = value
+    return betas

@@ -9,21 +9,26 @@ from math import isfinite
 
 from par._json import Json
 from par.errors import (
+    AccessDenied,
     AuthenticationFailed,
+    ContentFiltered,
     ContextTooLong,
     ModelError,
+    ModelNotFound,
     Overloaded,
     RateLimited,
     RequestRejected,
+    RequestTooLarge,
+    ServerFailed,
     UnreadableReply,
 )
+from par.providers._keys import without_keys
 from par.providers._reading import obj, string
 
 __all__ = ["facts_of_headers", "failure_in_body", "failure_of_status", "retry_after_s"]
 
 _MAX_DETAIL = 2000
-_KEYS = re.compile(r"\b(?:sk|pk|gsk|xai|csk|hf|key)[-_][A-Za-z0-9*._-]{6,}|\bAIza[A-Za-z0-9_-]{10,}")
-_BEARER = re.compile(r"(?i)\bbearer\s+\S+")
+_MAX_BODY_TEXT = 20_000
 _TOO_LONG = re.compile(
     r"(?i)context[ _](?:length|window|limit|size)|maximum context|prompt is too long|too many (?:input )?tokens"
     r"|input (?:is too long|length and `max_tokens`)|reduce the length"
@@ -43,6 +48,58 @@ _STATUS_OF_TYPE: Mapping[str, int] = {
     "request_too_large": 413,
     "server_error": 500,
     "timeout_error": 504,
+    "vector_store_timeout": 504,
+}
+_OF_THE_REQUEST = frozenset({
+    "context_length_exceeded",
+    "data_residency_mismatch",
+    "empty_image_file",
+    "failed_to_download_image",
+    "image_file_not_found",
+    "image_file_too_large",
+    "image_parse_error",
+    "image_too_large",
+    "image_too_small",
+    "invalid_base64_image",
+    "invalid_image",
+    "invalid_image_format",
+    "invalid_image_mode",
+    "invalid_image_url",
+    "model_not_found",
+    "unsupported_image_media_type",
+    "unsupported_parameter",
+    "unsupported_value",
+})
+"""Words of OpenAI's for what repeating the request does not help against; the responses API has them without a status.
+
+Source: https://platform.openai.com/docs/api-reference/responses/object#responses/object-error
+"""
+_FILTERED = re.compile(
+    r"(?i)content (?:management|filter\w*|moderation)|content_?polic|usage polic|safety (?:system|filter|polic)"
+    r"|was flagged|flagged for"
+)
+_FILTER_WORDS = frozenset({
+    "bio_policy",
+    "content_filter",
+    "content_policy_violation",
+    "data_inspection_failed",
+    "image_content_policy_violation",
+    "invalid_prompt",
+    "misalignment_policy_violation",
+    "moderation_blocked",
+})
+_KIND_OF_STATUS: Mapping[int, type[ModelError]] = {
+    401: AuthenticationFailed,
+    402: AccessDenied,
+    403: AccessDenied,
+    404: ModelNotFound,
+    408: ServerFailed,  # the server waited too long, or cannot now: the same request may pass later
+    409: ServerFailed,
+    413: RequestTooLarge,
+    425: ServerFailed,
+    429: RateLimited,
+    503: Overloaded,
+    529: Overloaded,
 }
 _OUT_OF_MONEY = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
@@ -61,19 +118,21 @@ def failure_of_status(
     except (ValueError, RecursionError):
         value = body.decode("utf-8", "replace")
     message, words = _facts(value)
-    return _failure(
-        provider, status, message, words, request_id=request_id, wait_s=retry_after_s(headers, datetime.now(UTC))
-    )
+    wait_s = retry_after_s(headers, datetime.now(UTC))
+    return _failure(provider, status, message, words, body=value, request_id=request_id, wait_s=wait_s)
 
 
 def failure_in_body(provider: str, error: Json, *, request_id: str | None = None) -> ModelError:
     """Translate an ``error`` that came inside an answer which had begun well."""
     message, words = _facts(error)
-    code = obj(error).get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
+    fields = obj(error)
+    codes = [fields.get(name) for name in ("code", "status_code", "status", "http_status")]
+    status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), None)
     if status is None:
         status = next((_STATUS_OF_TYPE[word] for word in words if word in _STATUS_OF_TYPE), None)
-    return _failure(provider, status, message, words, request_id=request_id, wait_s=None)
+    if status is None and _OF_THE_REQUEST.intersection(words):
+        status = 400
+    return _failure(provider, status, message, words, body=error, request_id=request_id, wait_s=None)
 
 
 def _facts(body: Json) -> tuple[str, tuple[str, ...]]:
@@ -99,27 +158,44 @@ def _failure(
     message: str,
     words: tuple[str, ...],
     *,
+    body: Json,
     request_id: str | None,
     wait_s: float | None,
 ) -> ModelError:
-    detail = _BEARER.sub("Bearer …", _KEYS.sub("…", message.strip()))[:_MAX_DETAIL]
+    detail = without_keys(message.strip())[:_MAX_DETAIL]
     # no wait helps against an empty account, though OpenAI reports it as a rate limit
-    kind = AuthenticationFailed if _OUT_OF_MONEY.intersection(words) else _kind(status, message, words)
-    return kind(detail, provider=provider, status=status, request_id=request_id, retry_after_s=wait_s)
+    kind = AccessDenied if _OUT_OF_MONEY.intersection(words) else _kind(status, message, words)
+    kept = _kept(body)
+    return kind(detail, provider=provider, status=status, request_id=request_id, retry_after_s=wait_s, body=kept)
+
+
+def _kept(body: Json) -> Json:
+    """Return the body without the keys that some providers quote in it."""
+    if isinstance(body, str):
+        # a key that is cut does not look like one, so it goes before the rest is cut
+        return without_keys(body[: 2 * _MAX_BODY_TEXT])[:_MAX_BODY_TEXT]
+    if isinstance(body, list):
+        return [_kept(item) for item in body]
+    if isinstance(body, dict):
+        return {without_keys(name): _kept(value) for name, value in body.items()}
+    return body
 
 
 def _kind(status: int | None, message: str, words: tuple[str, ...]) -> type[ModelError]:
-    if status in (401, 402, 403):
-        return AuthenticationFailed
-    if status == 429:
-        return RateLimited
-    if status is None or status >= 500 or status in (408, 409, 425):
-        return Overloaded
-    if status < 400:
+    if _FILTER_WORDS.intersection(words):
+        return ContentFiltered
+    if status is not None and status < 400:
         return UnreadableReply
-    if "context_length_exceeded" in words or _TOO_LONG.search(message):
-        return ContextTooLong
-    return RequestRejected
+    if status in (400, 413, 422) or (status is None and words):
+        if "context_length_exceeded" in words or _TOO_LONG.search(message):
+            return ContextTooLong
+        if "model_not_found" in words:
+            return ModelNotFound
+    if status in (400, 403, 422) and _FILTERED.search(message):
+        return ContentFiltered
+    if status is None or status >= 500:
+        return _KIND_OF_STATUS.get(status or 500, ServerFailed)
+    return _KIND_OF_STATUS.get(status, RequestRejected)
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -5,6 +5,7 @@ from typing import final
 from par.calls import ModelCall, ModelReply
 from par.providers._openai import ChatModel
 from par.providers._openai_client import AsyncOpenAI, Endpoint, from_environment
+from par.providers._openai_profile import OLLAMA, Profile
 
 __all__ = ["Ollama"]
 
@@ -14,7 +15,8 @@ class Ollama:
     """A model of an Ollama server; no key is needed, and none from the environment is sent to it.
 
     ``base_url`` is the address of its OpenAI-compatible API (default: Ollama's own default on this machine).
-    ``client`` is for servers behind a proxy, and stays the caller's to close.
+    ``client`` is for servers behind a proxy, and stays the caller's to close. ``profile`` says what the model takes
+    and refuses.
 
     Raises:
         UsageError: for an empty model.
@@ -23,10 +25,15 @@ class Ollama:
     __slots__ = ("_chat",)
 
     def __init__(
-        self, model: str, base_url: str = "http://localhost:11434/v1", *, client: AsyncOpenAI | None = None
+        self,
+        model: str,
+        base_url: str = "http://localhost:11434/v1",
+        *,
+        client: AsyncOpenAI | None = None,
+        profile: Profile = OLLAMA,
     ) -> None:
         endpoint = Endpoint("ollama", client, lambda: from_environment("ollama", base_url, "ollama"))
-        self._chat = ChatModel("ollama", model, endpoint)
+        self._chat = ChatModel("ollama", model, endpoint, profile)
 
     @property
     def name(self) -> str:

@@ -5,11 +5,11 @@ from typing import final
 
 import attrs
 
-from par._json import Json, JsonObject, JsonSyntaxError, dump_json, load_json
+from par._json import Json, JsonObject, JsonSyntaxError, load_json
 from par.deltas import ToolUseDelta
 from par.messages import ToolUse
-from par.providers._openai_reply import extras_of_call
-from par.providers._reading import NewId, as_tool_use, obj, string
+from par.providers._openai_pieces import call_parts, joined
+from par.providers._reading import NewId, as_tool_use, obj
 
 __all__ = ["CallBuilder"]
 
@@ -55,19 +55,17 @@ class CallBuilder:
         """Take the calls of one delta, all of them."""
         for call in calls:
             piece = obj(call)
-            function = obj(piece.get("function"))
-            name = string(function.get("name"))
-            slot = self._slot_of(piece, name)
+            parts = call_parts(piece)
+            slot = self._slot_of(piece.get("index"), parts.id, parts.name)
             if not slot.id:
-                self._name_it(slot, string(piece.get("id")))
-            if name and name != slot.name and not slot.arguments:
-                slot.name += name
-            slot.extras.update(extras_of_call(piece))
-            more = function.get("arguments")
-            text = dump_json(more) if isinstance(more, dict) else string(more)
-            if text:
-                slot.arguments.append(text)
-            yield from _show(slot, text)
+                self._name_it(slot, parts.id)
+            if parts.name and parts.name != slot.name and not slot.arguments:
+                slot.name += parts.name
+            for key, value in parts.extras.items():
+                slot.extras[key] = joined(slot.extras[key], value, key) if key in slot.extras else value
+            if parts.arguments:
+                slot.arguments.append(parts.arguments)
+            yield from _show(slot, parts.arguments)
 
     def finish(self) -> Iterator[ToolUseDelta]:
         """Take the end: give ids to the calls that got none, and show what waited for them."""
@@ -80,18 +78,20 @@ class CallBuilder:
         if len(numbers) == len(self._slots) == len(set(numbers)):
             self._slots.sort(key=lambda slot: slot.index or 0)
 
-    def uses(self) -> list[ToolUse]:
-        """Return the calls, in the provider's order."""
-        return [as_tool_use(slot.id, slot.name, slot.text) for slot in self._slots]
+    def uses(self, *, but: str | None = None) -> list[ToolUse]:
+        """Return the calls, in the provider's order, without those of the tool ``but``."""
+        return [as_tool_use(slot.id, slot.name, slot.text) for slot in self._slots if slot.name != but]
+
+    def arguments(self, name: str) -> str:
+        """Return the arguments of the calls of one tool, as text."""
+        return "".join([slot.text for slot in self._slots if slot.name == name])
 
     def extras(self) -> JsonObject:
         """Return what par has no place for, by the id of its call."""
         return {slot.id: slot.extras for slot in self._slots if slot.extras}
 
-    def _slot_of(self, piece: JsonObject, name: str) -> _Slot:
-        number = piece.get("index")
+    def _slot_of(self, number: Json, id_: str, name: str) -> _Slot:
         index = number if isinstance(number, int) else None
-        id_ = string(piece.get("id"))
         if index is not None:
             slot = self._by_index.get(index)
         elif id_:

@@ -3,152 +3,198 @@
 Source: https://platform.openai.com/docs/api-reference/chat/create
 """
 
-import re
-from typing import final
+from typing import Final, final
+
+import attrs
 
 from par._json import Json, JsonObject, dump_json
-from par.calls import ModelCall, OutputSpec, Settings, ToolSpec
-from par.messages import Assistant, Image, Message, Opaque, System, Text, ToolResults, ToolUse, User, UserBlock
-from par.providers._reading import array, obj
+from par.calls import ModelCall, OutputSpec, Settings, ToolNames, ToolSpec
+from par.errors import UsageError
+from par.messages import System
+from par.providers._openai_drops import dropped, refused
+from par.providers._openai_messages import ChatMessages
+from par.providers._openai_profile import Droppable, Profile
+from par.providers._reading import obj, string
+from par.providers._strict import fits_strict, schema_name
 from par.providers._wire_cache import WireCache
+from par.providers._wired import Wired
 
 __all__ = ["ChatRequests"]
 
-_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-_MAX_NAME = 64
+_ANSWER_TOOL: Final = "final_answer"
+
+
+@attrs.frozen
+class _Output:
+    """An output type in each way in which it can be asked for."""
+
+    format: Wired
+    tool: Wired
+    words: str
 
 
 @final
 class ChatRequests:
     """Builds the requests for one model at one server.
 
-    ``tag`` names the server in opaque blocks: only its own go back to it. ``official`` says that it is OpenAI or
-    Azure: it is told ``max_completion_tokens``, which others do not all know, and gets malformed arguments back
-    word for word, which others refuse.
+    ``tag`` names the server in the opaque blocks of its answers: only its own go back to it. What a user writes for
+    ``provider`` goes to it as well.
     """
 
-    __slots__ = ("_messages", "_model", "_official", "tag")
+    __slots__ = ("_messages", "_model", "_outputs", "_profile", "_tags", "_tool_lists", "_tools", "tag")
 
-    def __init__(self, model: str, *, tag: str, official: bool) -> None:
+    def __init__(self, model: str, *, tag: str, profile: Profile, provider: str = "openai") -> None:
         self._model = model
         self.tag = tag
-        self._official = official
-        self._messages: WireCache[Assistant, JsonObject] = WireCache(self._assistant)
+        self._tags = frozenset({tag, provider})
+        self._profile = profile
+        self._messages = ChatMessages(profile, tag, provider)
+        self._tools: WireCache[ToolSpec, Wired] = WireCache(self._tool)
+        self._tool_lists: WireCache[tuple[ToolSpec, ...], list[Wired]] = WireCache(self._tool_list)
+        self._outputs: WireCache[OutputSpec, _Output] = WireCache(_output)
 
     def body(self, call: ModelCall) -> JsonObject:
-        """Return the body for ``call``. It shares parts with other bodies: send it, do not change it."""
-        messages: list[Json] = []
-        for message in call.messages:
-            self._add(message, messages)
-        body: JsonObject = {"model": self._model, "messages": messages}
+        """Return the body for ``call``. It shares parts with other bodies: send it, do not change it.
+
+        Raises:
+            UsageError: for a choice of tools that there are not, and for what the server has no form for.
+        """
         settings = call.settings
-        if call.tools:
-            body["tools"] = [_tool(spec) for spec in call.tools]
-            if settings.tool_choice != "auto":
-                body["tool_choice"] = settings.tool_choice
-            if not settings.parallel_tool_uses:
-                body["parallel_tool_calls"] = False
+        messages = self._messages.of(call.messages)
+        body: JsonObject = {"model": self._model, "messages": messages}
+        tools: list[Json] = [*self._tool_lists.get(call.tools)]
         if call.output is not None:
-            body["response_format"] = _response_format(call.output)
+            self._ask_for(call, call.output, body, tools)
+        tools += [tool.data for tool in settings.provider_tools if tool.provider in self._tags]
+        if tools:
+            body["tools"] = tools
+            self._choose(call, body, tools)
         self._settle(settings, body)
         if call.stream:
             body["stream"] = True
-            body["stream_options"] = {"include_usage": True}
+            if self._profile.stream_usage:
+                body["stream_options"] = {"include_usage": True}
         body.update(settings.extra)
         return body
 
+    def answer_tool(self, call: ModelCall) -> str | None:
+        """Return the name of the tool that the model gives its answer to, if that is how it is asked for one."""
+        if call.output is None or self._profile.output != "tool":
+            return None
+        taken = {spec.name for spec in call.tools}
+        name = _ANSWER_TOOL
+        while name in taken:
+            name += "_"
+        return name
+
+    def dropped(self, call: ModelCall) -> list[Droppable]:
+        """Return the settings of ``call`` that the body leaves out because the model refuses them."""
+        return dropped(self._profile, call)
+
+    # --- settings --------------------------------------------------------------------------------------
+
     def _settle(self, settings: Settings, body: JsonObject) -> None:
-        if settings.temperature is not None:
-            body["temperature"] = settings.temperature
-        if settings.top_p is not None:
-            body["top_p"] = settings.top_p
+        profile = self._profile
+        left_out = refused(profile, settings)
         if settings.max_tokens is not None:
-            body["max_completion_tokens" if self._official else "max_tokens"] = settings.max_tokens
-        if settings.stop:
+            body[profile.max_tokens] = settings.max_tokens
+        if settings.temperature is not None and "temperature" not in left_out:
+            body["temperature"] = settings.temperature
+        if settings.top_p is not None and "top_p" not in left_out:
+            body["top_p"] = settings.top_p
+        if settings.stop and "stop" not in left_out:
             body["stop"] = list(settings.stop)
-        if settings.seed is not None:
-            body["seed"] = settings.seed
-        if settings.reasoning_effort is not None:
-            body["reasoning_effort"] = settings.reasoning_effort
+        if settings.seed is not None and "seed" not in left_out:
+            body[profile.seed] = settings.seed
+        if settings.reasoning_effort is not None and "reasoning_effort" not in left_out:
+            effort = settings.reasoning_effort
+            body[profile.reasoning_effort] = effort if profile.reasoning_effort != "reasoning" else {"effort": effort}
+        if settings.prompt_cache is not None and "prompt_cache" not in left_out:
+            if settings.prompt_cache.key is not None:
+                body["prompt_cache_key"] = settings.prompt_cache.key
+            if settings.prompt_cache.ttl is not None:
+                body["prompt_cache_retention"] = "24h" if settings.prompt_cache.ttl == "24h" else "in_memory"
 
-    def _add(self, message: Message, messages: list[Json]) -> None:
-        match message:
-            case Assistant():
-                # the one kind that is dear to build: arguments become text
-                messages.append(self._messages.get(message))
-            case ToolResults():
-                messages.extend(
-                    {"role": "tool", "tool_call_id": result.tool_use_id, "content": result.content}
-                    for result in message.results
-                )
-            case User():
-                messages.append({"role": "user", "content": _user_content(message.content)})
-            case System():
-                messages.append({"role": "system", "content": message.text})
+    # --- tools -----------------------------------------------------------------------------------------
 
-    def _assistant(self, message: Assistant) -> JsonObject:
-        wire: JsonObject = {"role": "assistant", "content": message.text or None}
-        calls: dict[str, JsonObject] = {use.id: self._tool_call(use) for use in message.tool_uses}
-        for block in message.content:
-            if isinstance(block, Opaque) and block.provider == self.tag:
-                extras = obj(block.data.get("message"))
-                wire.update({name: value for name, value in extras.items() if name != "content_parts"})
-                parts = array(extras.get("content_parts"))
-                if parts:
-                    wire["content"] = [{"type": "text", "text": message.text}, *parts] if message.text else parts
-                for id_, fields in obj(block.data.get("tool_calls")).items():
-                    if id_ in calls:
-                        calls[id_].update(obj(fields))
-        if calls:
-            wire["tool_calls"] = list(calls.values())
-        elif wire["content"] is None:
-            wire["content"] = ""
-        return wire
+    def _choose(self, call: ModelCall, body: JsonObject, tools: list[Json]) -> None:
+        choice = call.settings.tool_choice
+        if isinstance(choice, ToolNames):
+            answer = self.answer_tool(call)
+            if answer is not None:  # one of them may be the last step
+                choice = ToolNames((*choice.names, answer))
+            self._choose_by_name(choice, {*[spec.name for spec in call.tools], answer}, body, tools)
+        elif "tool_choice" not in body and choice != "auto":
+            body["tool_choice"] = choice
+        if not call.settings.parallel_tool_uses and "parallel_tool_uses" not in refused(self._profile, call.settings):
+            body["parallel_tool_calls"] = False
 
-    def _tool_call(self, use: ToolUse) -> JsonObject:
-        if use.malformed is None:
-            arguments = dump_json(use.arguments)
+    def _choose_by_name(self, choice: ToolNames, known: set[str | None], body: JsonObject, tools: list[Json]) -> None:
+        unknown = set(choice.names) - known
+        if unknown:
+            raise UsageError(f"tool_choice names {', '.join(sorted(unknown))}, and there is no such tool")
+        mode = "required" if choice.required else "auto"
+        if len(choice.names) == 1 and choice.required:
+            body["tool_choice"] = {"type": "function", "function": {"name": choice.names[0]}}
+        elif self._profile.allowed_tools:
+            # the list of tools stays the same, and with it the beginning that the provider remembers
+            allowed: list[Json] = [{"type": "function", "function": {"name": name}} for name in choice.names]
+            body["tool_choice"] = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": allowed}}
         else:
-            arguments = use.malformed if self._official else dump_json({"malformed": use.malformed})
-        return {"id": use.id, "type": "function", "function": {"name": use.name, "arguments": arguments}}
+            kept = [tool for tool in tools if string(obj(obj(tool).get("function")).get("name")) in choice.names]
+            body["tools"] = kept
+            if choice.required:
+                body["tool_choice"] = mode
+
+    def _tool_list(self, specs: tuple[ToolSpec, ...]) -> list[Wired]:
+        return [self._tools.get(spec) for spec in specs]
+
+    def _tool(self, spec: ToolSpec) -> Wired:
+        function: JsonObject = {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
+        if spec.strict is not None and "strict" not in self._profile.drops:
+            function["strict"] = spec.strict
+        return Wired({"type": "function", "function": function})
+
+    # --- the output ------------------------------------------------------------------------------------
+
+    def _ask_for(self, call: ModelCall, output: OutputSpec, body: JsonObject, tools: list[Json]) -> None:
+        forms = self._outputs.get(output)
+        name = self.answer_tool(call)
+        if name is not None:
+            self._ask_by_tool(call, forms, name, body, tools)
+            return
+        if self._profile.output == "native":
+            body["response_format"] = forms.format
+            return
+        # after the instructions and before the conversation, so that the beginning stays the same at each step
+        place = next((i for i, m in enumerate(call.messages) if not isinstance(m, System)), len(call.messages))
+        messages = body["messages"]
+        if isinstance(messages, list):
+            messages.insert(place, self._messages.instructions(forms.words))
+        if self._profile.output == "json":
+            body["response_format"] = {"type": "json_object"}
+
+    def _ask_by_tool(self, call: ModelCall, forms: _Output, name: str, body: JsonObject, tools: list[Json]) -> None:
+        tool = forms.tool
+        if name != _ANSWER_TOOL:
+            tool = Wired({**tool, "function": {**obj(tool["function"]), "name": name}})
+        if call.settings.tool_choice == "none":
+            tools.clear()
+        body["tool_choice"] = "required" if tools else {"type": "function", "function": {"name": name}}
+        tools.append(tool)
 
 
-def _user_content(blocks: tuple[UserBlock, ...]) -> Json:
-    if len(blocks) == 1 and isinstance(blocks[0], Text):
-        return blocks[0].text
-    return [
-        {"type": "text", "text": block.text}
-        if isinstance(block, Text)
-        else {"type": "image_url", "image_url": {"url": _image_url(block)}}
-        for block in blocks
-    ]
-
-
-def _image_url(image: Image) -> str:
-    return image.url if image.url is not None else f"data:{image.media_type};base64,{image.base64}"
-
-
-def _tool(spec: ToolSpec) -> JsonObject:
-    function: JsonObject = {"name": spec.name, "description": spec.description, "parameters": spec.parameters}
-    return {"type": "function", "function": function}
-
-
-def _response_format(output: OutputSpec) -> JsonObject:
-    name = _NOT_IN_A_NAME.sub("_", output.name)[:_MAX_NAME] or "output"
-    schema: JsonObject = {"name": name, "schema": output.schema, "strict": _fits_strict(output.schema)}
-    return {"type": "json_schema", "json_schema": schema}
-
-
-def _fits_strict(schema: Json) -> bool:
-    """Tell whether OpenAI takes the schema as strict: every property required, no others allowed, at each level."""
-    if isinstance(schema, list):
-        return all(_fits_strict(item) for item in schema)
-    if not isinstance(schema, dict):
-        return True
-    if schema.get("type") == "object" or "properties" in schema:
-        required = schema.get("required", [])
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return False
-        if set(obj(schema.get("properties"))) != {name for name in required if isinstance(name, str)}:
-            return False
-    return all(_fits_strict(item) for item in schema.values())
+def _output(output: OutputSpec) -> _Output:
+    strict = fits_strict(output.schema)
+    schema: JsonObject = {"name": schema_name(output.name), "schema": output.schema, "strict": strict}
+    function: JsonObject = {
+        "name": _ANSWER_TOOL,
+        "description": "Give your final answer. Call it once, when you have all that the answer needs.",
+        "parameters": output.schema,
+    }
+    return _Output(
+        format=Wired({"type": "json_schema", "json_schema": schema}),
+        tool=Wired({"type": "function", "function": function}),
+        words="Give your final answer as one JSON object that fits this JSON Schema, and write nothing beside it:\n"
+        + dump_json(output.schema),
+    )

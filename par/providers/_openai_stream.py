@@ -4,25 +4,32 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
 from collections.abc import Sequence
-from typing import final
+from typing import Final, final
 
 from par._json import Json, JsonObject
 from par.calls import ModelReply
-from par.deltas import Delta, ReasoningDelta, TextDelta
+from par.deltas import Delta, ReasoningDelta, TextDelta, ToolUseDelta
 from par.errors import StreamInterrupted
-from par.providers._failures import failure_in_body
 from par.providers._openai_calls import CallBuilder
-from par.providers._openai_reply import Pieces, Source, build_reply, split_delta, usage_of
+from par.providers._openai_pieces import Pieces, joined, split_delta
+from par.providers._openai_reply import Heard, Source, build_reply, refuse_failure
+from par.providers._openai_usage import usage_of
 from par.providers._reading import array, obj, parse_body, string
 from par.providers._sse import SseEvent
 from par.usage import Usage
 
 __all__ = ["ChatStream"]
 
+_EVERYWHERE: Final = frozenset({"id", "created", "service_tier", "system_fingerprint", "provider"})
+"""What every chunk says again; the first and the last ones are read."""
+_USUAL: Final = _EVERYWHERE | {"choices", "model", "object", "usage", "obfuscation"}
+_SAID_OF_A_CHOICE: Final = frozenset({"index", "delta", "message", "finish_reason", "usage", "error"})
+_USUAL_OF_A_CHOICE: Final = frozenset({"index", "delta", "finish_reason", "logprobs", "native_finish_reason"})
+
 
 @final
 class ChatStream:
-    """Builds one reply from the chunks of a stream.
+    """Builds one reply from the chunks of a stream: of its first choice; others are in ``details["choices"]``.
 
     The stream ends with ``[DONE]``; a body that ends without it is accepted only after a finish reason, because
     some servers leave ``[DONE]`` out.
@@ -30,10 +37,12 @@ class ChatStream:
 
     __slots__ = (
         "_calls",
+        "_details",
         "_ended",
         "_extras",
         "_finish",
         "_model",
+        "_others",
         "_reasoning",
         "_refusal",
         "_source",
@@ -48,9 +57,11 @@ class ChatStream:
         self._refusal: list[str] = []
         self._calls = CallBuilder(source.new_id)
         self._extras: JsonObject = {}
-        self._finish = ""
-        self._model = ""
+        self._details: JsonObject = {}
+        self._others: dict[int, JsonObject] = {}
         self._usage: Usage | None = None
+        self._model = ""
+        self._finish = ""
         self._ended = False
 
     @property
@@ -68,15 +79,23 @@ class ChatStream:
             self._ended = True
             return ()
         chunk = parse_body(event.data, self._source.provider)
-        choice = obj(next(iter(array(chunk.get("choices"))), None))
-        error = chunk.get("error") or choice.get("error")
-        if error:
-            raise failure_in_body(self._source.provider, error, request_id=self._source.request_id)
-        # each usage is of the whole answer so far: the last one counts
-        self._usage = usage_of(chunk, choice) or self._usage
-        self._model = self._model or string(chunk.get("model"))
-        self._finish = string(choice.get("finish_reason")) or self._finish
+        choices = array(chunk.get("choices"))
+        choice = obj(choices[0]) if len(choices) == 1 else {}
+        if not choice or choice.get("index"):
+            choice = self._first(choices)
         delta = obj(choice.get("delta"))
+        news = bool(choice.get("finish_reason")) or not choice.keys() <= _USUAL_OF_A_CHOICE
+        if news or not delta or not chunk.keys() <= _USUAL or chunk.get("usage") or not self._model:
+            self._note(chunk, choice)
+        if news or choice.get("logprobs") is not None:
+            self._note_choice(choice)
+        if len(delta) == 1:
+            text = delta.get("content")
+            if isinstance(text, str) and text:  # nearly all of them
+                self._text.append(text)
+                return (TextDelta(text),)
+        if not delta and not self._has_content():  # a server that does not stream may still say that it does
+            delta = obj(choice.get("message"))
         return self._take(split_delta(delta)) if delta else ()
 
     def finish(self) -> Sequence[Delta]:
@@ -91,28 +110,61 @@ class ChatStream:
                 provider=self._source.provider,
                 request_id=self._source.request_id,
             )
-        return tuple(self._calls.finish())
+        return [delta for use in self._calls.finish() for delta in self._shown(use)]
 
     def reply(self) -> ModelReply:
         """Return the whole answer."""
+        answer_tool = self._source.answer_tool
+        given = "" if answer_tool is None else self._calls.arguments(answer_tool)
         pieces = Pieces(
-            text="".join(self._text),
+            text="".join(self._text) + given,
             reasoning="".join(self._reasoning),
             refusal="".join(self._refusal),
             extras=self._extras,
         )
-        return build_reply(
-            pieces,
-            self._calls.uses(),
-            self._calls.extras(),
-            finish=self._finish,
-            usage=self._usage or Usage(requests=1),
-            model=self._model,
-            source=self._source,
-        )
+        if self._others:
+            self._details["choices"] = [self._others[index] for index in sorted(self._others)]
+        heard = Heard(finish=self._finish, usage=self._usage, model=self._model, details=self._details)
+        extras = self._calls.extras()
+        uses = self._calls.uses(but=answer_tool)
+        kept = {use.id: extras[use.id] for use in uses if use.id in extras}
+        return build_reply(pieces, uses, kept, heard, self._source)
 
-    def _has_content(self) -> bool:
-        return bool(self._text or self._reasoning or self._refusal or self._calls.uses())
+    # --- one chunk -------------------------------------------------------------------------------------
+
+    def _first(self, choices: list[Json]) -> JsonObject:
+        """Return the piece of the first choice, and put those of others where they belong."""
+        first: JsonObject = {}
+        for item in choices:
+            choice = obj(item)
+            index = choice.get("index")
+            if isinstance(index, int) and index > 0:
+                before = self._others.get(index, {})
+                self._others[index] = obj(joined(before, choice))
+            else:
+                first = choice
+        return first
+
+    def _note(self, chunk: JsonObject, choice: JsonObject) -> None:
+        """Take what a chunk says of the answer; most say nothing new."""
+        refuse_failure(chunk, choice, self._source)
+        self._finish = string(choice.get("finish_reason")) or self._finish
+        # each usage is of the whole answer so far: the last one counts
+        self._usage = usage_of(chunk, choice) or self._usage
+        if chunk.get("usage"):
+            self._details["usage"] = chunk["usage"]
+        self._model = self._model or string(chunk.get("model"))
+        for name, value in chunk.items():
+            if value is not None and (name in _EVERYWHERE or name not in _USUAL):
+                # lists of sources and the like come whole, each time longer
+                self._details[name] = value
+
+    def _note_choice(self, choice: JsonObject) -> None:
+        for name, value in choice.items():
+            if value is None or value == {} or name in _SAID_OF_A_CHOICE:
+                continue
+            before = self._details.get(name)
+            self._details[name] = value if before is None else joined(before, value, name)
 
     def _take(self, pieces: Pieces) -> Sequence[Delta]:
         deltas: list[Delta] = []
@@ -126,35 +178,17 @@ class ChatStream:
             self._refusal.append(pieces.refusal)
             deltas.append(TextDelta(pieces.refusal))
         if pieces.calls:
-            deltas.extend(self._calls.feed(pieces.calls))
+            deltas.extend([delta for use in self._calls.feed(pieces.calls) for delta in self._shown(use)])
         for name, value in pieces.extras.items():
-            self._extras[name] = _joined(self._extras.get(name), value)
+            before = self._extras.get(name)
+            self._extras[name] = value if before is None else joined(before, value, name)
         return deltas
 
+    def _shown(self, use: ToolUseDelta) -> Sequence[Delta]:
+        """Show what goes to the tool for the answer as the text that it will be."""
+        if use.name != self._source.answer_tool:
+            return (use,)
+        return (TextDelta(use.arguments),) if use.arguments else ()
 
-def _joined(before: Json, more: Json) -> Json:
-    """Put together an unknown field that comes in pieces."""
-    if isinstance(before, list) and isinstance(more, list):
-        return _joined_lists(before, more)
-    if isinstance(before, dict) and isinstance(more, dict):
-        return {**before, **more}
-    return more
-
-
-def _joined_lists(before: list[Json], more: list[Json]) -> list[Json]:
-    """Append, but join the text of neighbours that are pieces of one item (OpenRouter's ``reasoning_details``)."""
-    result = list(before)
-    for item in more:
-        last = obj(result[-1]) if result else {}
-        new = obj(item)
-        same = last.get("index") == new.get("index") and last.get("type") == new.get("type")
-        if new and "index" in new and "type" in new and same:
-            joined = dict(last)
-            for name, value in new.items():
-                old = joined.get(name)
-                grows = name in ("text", "summary", "data") and isinstance(old, str) and isinstance(value, str)
-                joined[name] = f"{old}{value}" if grows else (old if value is None else value)
-            result[-1] = joined
-        else:
-            result.append(item)
-    return result
+    def _has_content(self) -> bool:
+        return bool(self._text or self._reasoning or self._refusal or self._extras or self._calls.uses())

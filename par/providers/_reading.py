@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from math import isfinite
 
 from par._ids import new_ulid
-from par._json import Json, JsonObject, JsonSyntaxError, load_json
+from par._json import Json, JsonObject, JsonSyntaxError, deeper_than, load_json
 from par.errors import UnreadableReply
 from par.messages import ToolUse
+from par.providers._keys import without_keys
 
 __all__ = ["NewId", "array", "as_tool_use", "count", "new_tool_use_id", "obj", "parse_body", "string"]
 
@@ -17,8 +19,28 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not a JSON number")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):  # 1e999 is correct JSON, and infinity could not be stored
+        raise ValueError(f"the number {digits[:80]} is too large")
+    return number
+
+
 # unlike par._json it lets duplicate keys pass: this is the outside of a reply, read once per token
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+
+_MAX_DEPTH = 100  # par.codec writes 128 levels, and wraps some around this
+
+
+def _load(text: str) -> Json:
+    value: Json
+    if text.startswith("{"):
+        # nothing before the object, and mostly nothing after it: without looking for white space on both sides
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    value = _DECODER.decode(text)
+    return value
 
 
 def parse_body(raw: bytes, provider: str) -> JsonObject:
@@ -29,16 +51,23 @@ def parse_body(raw: bytes, provider: str) -> JsonObject:
     """
     try:
         text = raw.decode()
-        value: Json = _DECODER.decode(text)
+        value = _load(text)
     except (ValueError, RecursionError) as error:
-        start = raw[:200].decode("utf-8", "replace")
+        start = _start(raw.decode("utf-8", "replace"))
         raise UnreadableReply(f"not JSON ({error}): {start!r}", provider=provider) from error
     if not isinstance(value, dict):
-        raise UnreadableReply(f"not a JSON object: {text[:200]!r}", provider=provider)
+        raise UnreadableReply(f"not a JSON object: {_start(text)!r}", provider=provider)
+    if text.count("{") + text.count("[") > _MAX_DEPTH and deeper_than(value, _MAX_DEPTH):
+        raise UnreadableReply(f"nests deeper than {_MAX_DEPTH} levels", provider=provider)
     if "\\ud" in text or "\\uD" in text:
         # half a surrogate pair is no text: it could not be stored, printed or sent back
         return obj(_without_lone_surrogates(value))
     return value
+
+
+def _start(text: str) -> str:
+    # a key that is cut does not look like one any more, so it goes before the rest is cut
+    return without_keys(text[:2000])[:200]
 
 
 def _without_lone_surrogates(value: Json) -> Json:

@@ -62,10 +62,10 @@ class SseReader:
 
     def close(self) -> SseEvent | None:
         """Return the event that the end of the body left without its empty line, if there is one."""
-        rest = b"".join(self._line)
+        rest = b"".join(self._line).removesuffix(b"\r")
         self._line = []
-        if rest:
-            self._take([rest.removesuffix(b"\r")])
+        if rest:  # an empty line ends the event, as the end of the body does
+            self._take([rest])
         return self._dispatch()
 
     def _half_line_break(self) -> bool:

@@ -2,8 +2,9 @@
 
 from par._pipeline.handler import ModelHandler
 from par.providers._anthropic import Anthropic
+from par.providers._anthropic_profile import Droppable, Profile, profile_of
 
-__all__ = ["Anthropic", "from_name"]
+__all__ = ["Anthropic", "Droppable", "Profile", "from_name", "profile_of"]
 
 
 def from_name(model: str) -> ModelHandler:

@@ -2,8 +2,9 @@
 
 from par._pipeline.handler import ModelHandler
 from par.providers._openai import OpenAI
+from par.providers._openai_profile import Droppable, Profile, profile_of
 
-__all__ = ["OpenAI", "from_name"]
+__all__ = ["Droppable", "OpenAI", "Profile", "from_name", "profile_of"]
 
 
 def from_name(model: str) -> ModelHandler:

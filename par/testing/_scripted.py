@@ -14,7 +14,19 @@ from par.events import FinishReason
 from par.messages import Assistant, AssistantBlock, Text, ToolUse
 from par.usage import Usage
 
-__all__ = ["Line", "ScriptExhausted", "ScriptedModel", "call", "fail", "say"]
+__all__ = [
+    "Call",
+    "Fail",
+    "Line",
+    "Say",
+    "ScriptExhausted",
+    "ScriptedModel",
+    "call",
+    "call_malformed",
+    "fail",
+    "line_reply",
+    "say",
+]
 
 
 class ScriptExhausted(ParError):
@@ -121,7 +133,7 @@ class ScriptedModel:
             pieces = None
         else:
             parts = [line] if isinstance(line, (Say, Call)) else list(line)
-            reply = _reply(parts, place)
+            reply = line_reply(parts, place)
             pieces = [part.pieces for part in parts if isinstance(part, Say)]
         if call.stream:
             await _stream(call, reply, pieces)
@@ -141,7 +153,8 @@ class ScriptedModel:
         return self._places.get(run_id, 0)
 
 
-def _reply(parts: Sequence[Say | Call], place: int) -> ModelReply:
+def line_reply(parts: Sequence[Say | Call], place: int) -> ModelReply:
+    """Return the reply that has these parts; the ids of its tool uses are made of ``place``."""
     blocks: list[AssistantBlock] = []
     usage = Usage(requests=1)
     finish: FinishReason = "stop"

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from par._codec.converter import RECORDS
 from par._json import Json
-from par.calls import NoOutput, RunResult, Settings
+from par.calls import NoOutput, RunResult, Settings, ToolNames
 from par.codec import TAGS, decode, dumps, encode, loads
 from par.errors import DecodeError
-from par.messages import Image
+from par.messages import Document, Image, ResultBlock
 from par.outcomes import Done
 
 TEXT = st.text(st.characters(), max_size=8)  # with lone surrogates and control characters
@@ -63,9 +63,14 @@ def strategy(kind):
 def values_of(kind):
     if kind is Image:
         url = TEXT.map(lambda text: Image(url=text))
-        return url | st.tuples(TEXT, TEXT).map(lambda pair: Image(base64=pair[0], media_type=pair[1]))
+        return url | st.tuples(TEXT, TEXT).map(lambda pair: Image(base64=pair[0], media_type=pair[1], detail="low"))
+    if kind is Document:
+        file = TEXT.map(lambda text: Document(file_id=text, name=text))
+        return file | st.tuples(TEXT, TEXT).map(lambda pair: Document(base64=pair[0], media_type=pair[1]))
+    if kind is ToolNames:
+        return st.builds(ToolNames, st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=3), st.booleans())
     if kind is Done:
-        return JSON.map(Done)
+        return st.builds(Done, JSON, JSON, strategy(tuple[ResultBlock, ...]))
     fields = {}
     for field in attrs.fields(kind):
         if field.metadata.get("local"):

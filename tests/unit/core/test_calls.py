@@ -3,7 +3,18 @@
 import attrs
 import pytest
 
-from par import ModelCall, RunCall, RunContext, RunIncomplete, RunResult, Settings, ToolCall, Usage
+from par import (
+    ModelCall,
+    PromptCache,
+    RunCall,
+    RunContext,
+    RunIncomplete,
+    RunResult,
+    Settings,
+    ToolCall,
+    ToolNames,
+    Usage,
+)
 from par.calls import no_tool
 from par.outcomes import Failed
 
@@ -31,6 +42,21 @@ def test_settings_out_of_range_are_refused_by_name(fields):
 @pytest.mark.parametrize("fields", [{"temperature": 0}, {"temperature": 2}, {"top_p": 1}, {"max_tokens": 1}], ids=str)
 def test_settings_at_the_edge_of_their_range_are_taken(fields):
     assert attrs.asdict(Settings(**fields)) == {**attrs.asdict(Settings()), **fields}
+
+
+@pytest.mark.parametrize("names", [(), [], [""], ""], ids=repr)
+def test_a_choice_of_tools_names_at_least_one(names):
+    with pytest.raises(ValueError, match="at least one tool"):
+        ToolNames(names)
+
+
+def test_a_choice_of_tools_may_be_written_as_one_name():
+    assert ToolNames("weather") == ToolNames(("weather",), required=True) == ToolNames(["weather"])
+
+
+def test_a_cache_is_kept_for_one_of_the_times_that_providers_have():
+    with pytest.raises(ValueError, match="ttl is"):
+        PromptCache(ttl="2d")
 
 
 def test_calls_are_compared_by_what_they_say_and_not_by_where_they_run():

@@ -12,11 +12,11 @@ import pytest
 from par import calls, deltas, events, messages, outcomes
 from par._codec.converter import RECORDS
 from par._codec.tags import CLASS_OF
-from par.calls import ModelCall, NoOutput, OutputSpec, RunCall, RunResult, Settings, ToolCall
+from par.calls import ModelCall, NoOutput, OutputSpec, RunCall, RunResult, Settings, ToolCall, ToolNames
 from par.codec import TAGS, decode, dumps, encode, loads, tag_of
 from par.errors import DecodeError
 from par.events import Envelope, ErrorInfo, Event, PiiMasked, RunEnded, ToolCallEnded, ToolCallStarted
-from par.messages import Assistant, Image, Message, Text, ToolUse, User
+from par.messages import Assistant, Document, Image, Message, Text, ToolUse, User
 from par.outcomes import Done, ToolOutcome
 from par.states import TaskState
 from par.usage import Usage
@@ -31,7 +31,7 @@ def envelope(event: Event = ENDED, **changes: object) -> Envelope:
 
 
 PINNED = """
-Text text | Image image | Reasoning reasoning | ToolUse tool_use | Opaque opaque | ToolResult tool_result |
+Text text | Image image | Document document | Reasoning reasoning | ToolUse tool_use | Opaque opaque | ToolResult tool_result |
 System system | User user | Assistant assistant | ToolResults tool_results |
 RunCall run_call | ModelCall model_call | ToolCall tool_call | ModelReply model_reply | RunResult run_result |
 Done done | Failed failed | TimedOut timed_out | Cancelled cancelled | Unknown unknown | Handoff handoff |
@@ -43,6 +43,7 @@ ModelAttempted model_attempted | ModelCallEnded model_call_ended | ToolCallStart
 ToolCallEnded tool_call_ended | ToolProgress tool_progress | Retried retried |
 RateLimitWaited rate_limit_waited | ReplyRepaired reply_repaired | ReplyContinued reply_continued | RunResumed run_resumed |
 MessagesReceived messages_received | ApprovalRequested approval_requested | ApprovalDecided approval_decided |
+SettingDropped setting_dropped |
 PiiMasked pii_masked | OutputSanitized output_sanitized | BashInvoked bash_invoked |
 BashCompleted bash_completed |
 RecordsRedacted records_redacted | RecordsExpired records_expired | Redacted redacted
@@ -61,6 +62,7 @@ def test_no_two_classes_share_a_tag():
 
 UNIONS = [
     messages.UserBlock,
+    messages.ResultBlock,
     messages.AssistantBlock,
     messages.Message,
     outcomes.ToolOutcome,
@@ -119,6 +121,29 @@ def test_done_keeps_its_content_alone_and_gives_it_back_as_value():
     done = decode(Done, encode(Done(value=(1, 2))))
 
     assert (done.value, done.content) == ([1, 2], [1, 2])
+
+
+def test_done_keeps_what_it_shows():
+    done = Done(["look", Image(url="u"), Document(file_id="f")])
+
+    assert encode(done) == {
+        "type": "done",
+        "content": "look",
+        "blocks": [encode(Image(url="u")), encode(Document(file_id="f"))],
+    }
+    assert decode(Done, encode(done)).blocks == done.blocks
+
+
+@pytest.mark.parametrize(
+    ("choice", "written"),
+    [("required", "required"), (ToolNames(["a", "b"], required=False), {"names": ["a", "b"], "required": False})],
+    ids=["word", "names"],
+)
+def test_a_tool_choice_is_written_as_a_word_or_as_names(choice, written):
+    settings = Settings(tool_choice=choice)
+
+    assert encode(settings)["tool_choice"] == written
+    assert decode(Settings, encode(settings)) == settings
 
 
 @pytest.mark.parametrize(
@@ -234,6 +259,9 @@ def wrong(name, expected, document, path):
         wrong("nan", Settings, {"temperature": float("nan")}, "at temperature: nan"),
         wrong("int for bool", Settings, {"parallel_tool_uses": 1}, "at parallel_tool_uses: expected true or false"),
         wrong("literal", Settings, {"tool_choice": "some"}, "at tool_choice: "),
+        wrong("no names", Settings, {"tool_choice": {"names": []}}, "at tool_choice: ToolNames needs"),
+        wrong("names", Settings, {"tool_choice": {"names": [1]}}, "at tool_choice.names[0]: expected text"),
+        wrong("shown text", Done, {"type": "done", "content": 1, "blocks": [{"type": "text", "text": ""}]}, "'text'"),
         wrong("range", Settings, {"temperature": 9}, "'temperature' must be <= 2"),
         wrong("rule of the class", Image, {"type": "image"}, "either url or base64"),
         wrong("time", Envelope, {**encode(envelope()), "at": "2025-01-31"}, "at at: expected a UTC time"),

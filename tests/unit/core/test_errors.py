@@ -9,12 +9,14 @@ import pytest
 
 from par import errors
 from par.errors import (
+    AccessDenied,
     ApprovalRefused,
     AuthenticationFailed,
     BudgetExhausted,
     ChainBroken,
     CommandRefused,
     ConnectionFailed,
+    ContentFiltered,
     ContextTooLong,
     DecodeError,
     DefinitionChanged,
@@ -34,6 +36,7 @@ from par.errors import (
     MissingExtra,
     MissingKey,
     ModelError,
+    ModelNotFound,
     ModelTimedOut,
     NewerSchema,
     NoSuchSession,
@@ -46,7 +49,9 @@ from par.errors import (
     ReplayMismatch,
     ReplyTruncated,
     RequestRejected,
+    RequestTooLarge,
     RunIncomplete,
+    ServerFailed,
     SessionBusy,
     SessionError,
     SessionUnfinished,
@@ -70,17 +75,22 @@ from par.errors import (
 )
 
 MODEL = [
-    cls("the detail", provider="openai", status=503, request_id="req_1", retry_after_s=1.5)
+    cls("the detail", provider="openai", status=503, request_id="req_1", retry_after_s=1.5, body={"error": [1]})
     for cls in (
         ModelError,
         TransientModelError,
         RateLimited,
         Overloaded,
+        ServerFailed,
         ConnectionFailed,
         StreamInterrupted,
         AuthenticationFailed,
+        AccessDenied,
         RequestRejected,
+        ModelNotFound,
+        RequestTooLarge,
         ContextTooLong,
+        ContentFiltered,
         UnreadableReply,
     )
 ]
@@ -216,7 +226,7 @@ def test_a_model_error_tells_all_its_facts():
     error = Overloaded("try later", provider="openai", status=503, request_id="req_1", retry_after_s=1.5)
 
     assert str(error) == (
-        "the provider is overloaded or failing (openai, status 503, request req_1, retry after 1.5 s): try later"
+        "the provider is overloaded (openai, status 503, request req_1, retry after 1.5 s): try later"
     )
 
 

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from par import Assistant, Image, System, Text, ToolResult, ToolResults, ToolUse, User
+from par import Assistant, Document, Image, System, Text, ToolResult, ToolResults, ToolUse, User
 from par.messages import Opaque, Reasoning, as_messages
 
 
@@ -56,8 +56,9 @@ def test_the_tool_uses_of_a_message_are_in_order():
         ({}, "either url or base64"),
         ({"url": "u", "base64": "aGk="}, "either url or base64"),
         ({"base64": "aGk="}, "needs media_type"),
+        ({"url": "u", "detail": "some"}, "detail is"),
     ],
-    ids=["nothing", "both", "no type"],
+    ids=["nothing", "both", "no type", "detail"],
 )
 def test_an_image_is_one_thing_or_the_other(fields, why):
     with pytest.raises(ValueError, match=why):
@@ -83,3 +84,26 @@ def test_everything_but_success_and_handoff_is_an_error_for_the_provider(outcome
 def test_messages_cannot_be_changed():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Text("a").text = "b"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "one of url, base64 and file_id"),
+        ({"url": "u", "file_id": "f"}, "one of url, base64 and file_id"),
+        ({"base64": "aGk="}, "needs media_type"),
+    ],
+    ids=["nothing", "two", "no type"],
+)
+def test_a_document_has_one_source(fields, why):
+    with pytest.raises(ValueError, match=why):
+        Document(**fields)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [Document(url="u"), Document(base64="aGk=", media_type="application/pdf"), Document(file_id="f", name="a.pdf")],
+    ids=["url", "base64", "file"],
+)
+def test_a_document_with_one_source_is_a_user_block(document):
+    assert User((document,)).content == (document,)

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from support.process_tools import broken, dies, double, too_slow
 
-from par import Agent, RunContext, ToolFailed, tool
+from par import Agent, Document, Image, RunContext, ToolFailed, tool
 from par.testing import ScriptedModel, call, say
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +122,45 @@ async def test_a_result_of_another_type_is_a_failure():
 
     assert result.outcome == "failed"
     assert "lies returned str instead of a whole number" in result.content
+
+
+PICTURE = Image(base64="aGk=", media_type="image/png")
+FILE = Document(file_id="file-1")
+
+
+@pytest.mark.parametrize(
+    ("value", "content", "blocks"),
+    [
+        (PICTURE, "", (PICTURE,)),
+        (FILE, "", (FILE,)),
+        (["look", PICTURE, "and", FILE], "look\nand", (PICTURE, FILE)),
+        (("look", PICTURE), "look", (PICTURE,)),
+        (["look"], '["look"]', ()),
+        ([1, FILE], '[1,{"url":null,"base64":null,"file_id":"file-1","media_type":null,"name":null}]', ()),
+        ([], "[]", ()),
+    ],
+    ids=["picture", "file", "list", "tuple", "texts", "other", "empty"],
+)
+async def test_a_tool_may_show_pictures_and_files(value, content, blocks):
+    @tool
+    async def look():
+        """Look."""
+        return value
+
+    (result,) = await results_of([look], call("look"))
+
+    assert (result.content, result.blocks) == (content, blocks)
+
+
+async def test_a_tool_that_promises_a_picture_may_return_one():
+    @tool
+    async def look() -> list[str | Image]:
+        """Look."""
+        return ["here", PICTURE]
+
+    (result,) = await results_of([look], call("look"))
+
+    assert (result.content, result.outcome, result.blocks) == ("here", "done", (PICTURE,))
 
 
 async def test_a_timeout_ends_an_async_tool_after_its_cleanup():

@@ -27,6 +27,7 @@ from par import (
     wrap_tool,
 )
 from par.errors import EmptyReply, InvalidOutput, InvalidReply, MissingDeps, Overloaded, ReplyTruncated
+from par.messages import Opaque
 from par.testing import ScriptedModel, ScriptExhausted, call, fail, say
 
 pytestmark = pytest.mark.anyio
@@ -146,6 +147,55 @@ async def test_continuations_are_bounded():
 async def test_an_empty_answer_cut_by_length_is_an_error():
     with pytest.raises(ReplyTruncated):
         await Agent(ScriptedModel([say("", finish="length")])).run("go")
+
+
+def paused(*blocks):
+    return ModelReply(message=Assistant(blocks), finish="paused")
+
+
+SEARCH = Opaque("anthropic", {"type": "server_tool_use", "id": "s"})
+FOUND = Opaque("anthropic", {"type": "web_search_tool_result", "tool_use_id": "s"})
+
+
+async def test_a_paused_answer_goes_on_when_it_is_sent_back_as_it_is():
+    model = ScriptedModel([paused(SEARCH), paused(FOUND, Text("so ")), say("it is")])
+
+    result = await Agent(model).run("search")
+
+    asked = User((Text("search"),))
+    assert [c.messages for c in model.calls[1:]] == [
+        (asked, Assistant((SEARCH,))),
+        (asked, Assistant((SEARCH, FOUND, Text("so ")))),
+    ]
+    assert result.messages == (asked, Assistant((SEARCH, FOUND, Text("so "), Text("it is"))))
+    assert (result.output, result.steps) == ("so it is", 3)
+
+
+async def test_a_paused_answer_that_asks_for_tools_in_the_end_keeps_what_was_said_before():
+    model = ScriptedModel([paused(SEARCH, FOUND), call("weather", city="Paris"), say("done")])
+
+    result = await Agent(model, tools=[weather]).run("go")
+
+    assert result.messages[1].content[:2] == (SEARCH, FOUND)
+    assert [use.name for use in result.messages[1].tool_uses] == ["weather"]
+
+
+async def test_an_answer_that_is_paused_and_then_cut_loses_nothing():
+    model = ScriptedModel([paused(SEARCH, FOUND), say("one ", finish="length"), say("two")])
+
+    result = await Agent(model).run("search")
+
+    assert model.calls[2].messages[-2] == Assistant((SEARCH, FOUND, Text("one ")))
+    assert result.messages[-1] == Assistant((SEARCH, FOUND, Text("one two")))
+
+
+async def test_an_answer_that_stays_paused_ends_with_the_steps():
+    model = ScriptedModel([paused(SEARCH)] * 9)
+
+    result = await Agent(model, max_steps=3).run("search")
+
+    assert (result.stop_reason, len(model.calls)) == ("max_steps", 3)
+    assert result.messages[-1] == Assistant((SEARCH, SEARCH, SEARCH))
 
 
 async def test_an_unknown_tool_is_told_to_the_model():

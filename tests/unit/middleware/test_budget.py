@@ -19,7 +19,7 @@ from par.errors import (
     UsageError,
 )
 from par.events import ModelCallEnded
-from par.messages import Assistant, Reasoning, System, Text, ToolResult, ToolResults, User
+from par.messages import Assistant, Image, Reasoning, System, Text, ToolResult, ToolResults, User
 from par.middleware import Budget, Cache, Fallback, Logging, Price, Pricing, Retry, Validation
 from par.testing import ScriptedModel, call, say
 from par.usage import Usage
@@ -84,6 +84,9 @@ async def test_nothing_is_asked_when_there_is_no_room():
     assert script.calls == []
 
 
+LOOKED = {"tool_use_id": "u1", "name": "t", "content": "c" * 400}
+
+
 @pytest.mark.parametrize(
     ("facts", "tokens"),
     [
@@ -94,6 +97,8 @@ async def test_nothing_is_asked_when_there_is_no_room():
         ({"messages": (Assistant((Text("a" * 200), Reasoning("r" * 200))),)}, 150),
         ({"messages": (Assistant((use(arguments={"q": "x" * 392}),)),)}, 150),
         ({"messages": (ToolResults((ToolResult(tool_use_id="u1", name="t", content="c" * 400),)),)}, 150),
+        ({"messages": (User((Text("u" * 400), Image(url="u"))),)}, 1650),
+        ({"messages": (ToolResults((ToolResult(**LOOKED, blocks=(Image(url="u"),)),)),)}, 1650),
         ({"tools": (ToolSpec(name="t", description="d" * 399, parameters={}),)}, 150),
     ],
 )

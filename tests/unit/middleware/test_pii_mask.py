@@ -26,7 +26,19 @@ from par._pipeline.onion import check_order
 from par.deltas import ReasoningDelta, StreamRestarted, TextDelta, ToolUseDelta
 from par.errors import ImpossibleOrder, InvalidArguments, RequestRejected
 from par.events import PiiMasked, ToolProgress
-from par.messages import Assistant, Image, Opaque, Reasoning, System, Text, ToolResult, ToolResults, ToolUse, User
+from par.messages import (
+    Assistant,
+    Document,
+    Image,
+    Opaque,
+    Reasoning,
+    System,
+    Text,
+    ToolResult,
+    ToolResults,
+    ToolUse,
+    User,
+)
 from par.middleware import Emails, IpAddresses, PatternDetector, PiiMask, Sanitize, Vault
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, Unknown
 
@@ -70,6 +82,40 @@ async def test_all_blocks_and_the_history_are_masked_when_a_run_begins():
     assert str(NUMBER) not in repr(seen)
     assert seen[2].content[0] == Reasoning("r [email]", None)
     assert seen[2].tool_uses[0].arguments == {"[email]": ["[card]", "x [email]"]}
+
+
+async def test_what_a_user_and_a_tool_show_is_masked_in_its_address_and_name():
+    opaque = Opaque("openai", {"type": "input_audio"})
+    shown = (Image(url=f"https://x.test/a {MAIL}"), Document(file_id="f", name=f"of {MAIL}"), opaque)
+    history = (
+        User((*shown, Text(f"a {MAIL}"))),
+        ToolResults((ToolResult(tool_use_id="u1", name="lookup", content="", blocks=shown),)),
+    )
+    script = Script([ended()])
+
+    await drive_run([PiiMask()], script, history=history)
+
+    user, results = script.calls[0].history
+    masked = (Image(url="https://x.test/a [email]"), Document(file_id="f", name="of [email]"), opaque)
+    assert user.content == (*masked, Text("a [email]"))
+    assert results.results[0].blocks == masked
+
+
+async def test_what_a_tool_shows_is_masked_on_its_way_out():
+    script = Script([Done([f"see {MAIL}", Image(url=f"https://x.test/a {MAIL}")])])
+
+    outcome = await drive_tool([PiiMask()], script, tool_call())
+
+    assert (outcome.content, outcome.blocks) == ("see [email]", (Image(url="https://x.test/a [email]"),))
+
+
+async def test_the_body_of_an_error_is_masked():
+    error = RequestRejected("no", body={"error": {"message": f"for {MAIL}", MAIL: [1]}})
+
+    with pytest.raises(RequestRejected):
+        await drive_model([PiiMask()], Script([error]), model_call())
+
+    assert error.body == {"error": {"message": "for [email]", "[email]": [1]}}
 
 
 async def test_clean_input_is_passed_on_as_the_same_objects():

@@ -4,6 +4,7 @@ import pytest
 from unit.middleware.driving import Port, Script, drive_tool, tool_call
 
 from par.events import OutputSanitized
+from par.messages import Image
 from par.middleware import Sanitize
 from par.outcomes import Cancelled, Done, Failed, Handoff, NeedsApproval, TimedOut, Unknown
 
@@ -295,3 +296,13 @@ def test_illegal_values_are_refused_by_name(facts, field):
 )  # fmt: skip
 async def test_hostile_text_takes_no_long_time(text):
     await clean(text, max_chars=200_000)
+
+
+@pytest.mark.parametrize(("action", "shown"), [("replace", 1), ("block", 0)])
+async def test_what_a_tool_shows_stays_with_its_text_and_goes_with_it(action, shown):
+    script = Script([Done([f"x {ORDER}", Image(url="u")])])
+
+    outcome = await drive_tool([Sanitize(action=action)], script, tool_call())
+
+    assert ORDER not in outcome.content
+    assert len(outcome.blocks) == shown

@@ -61,7 +61,7 @@ async def test_a_reply_of_thoughts_alone_is_empty():
     assert (await drive_model([Validation()], script, model_call())).message.text == "here"
 
 
-@pytest.mark.parametrize("finish", ["length", "content_filter"])
+@pytest.mark.parametrize("finish", ["length", "content_filter", "paused"])
 async def test_cut_and_filtered_replies_pass(finish):
     cut = reply("", finish=finish)
 

@@ -19,9 +19,9 @@ from par.limits import Allowance, Limit, Spending
 from par.persistence import _limiter_window as window
 from par.persistence._limiter import Ticket
 from par.persistence._limiter_budget import SharedBudgetBackend
-from par.persistence._processes import this_machine
 from par.persistence._limiter_window import Place
 from par.persistence._postgres_pool import open_pg_pool
+from par.persistence._processes import this_machine
 
 pytestmark = pytest.mark.anyio
 

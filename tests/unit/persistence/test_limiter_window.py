@@ -30,8 +30,8 @@ from support.shared_limits import add_tables, open_postgres_limits
 from par.limits import Limit
 from par.persistence import _limiter_window as window
 from par.persistence._limiter import Ticket
-from par.persistence._processes import Machine
 from par.persistence._limiter_window import Place
+from par.persistence._processes import Machine
 
 US = 1_000_000
 PER_S = 10.0

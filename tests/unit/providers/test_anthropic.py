@@ -123,7 +123,10 @@ async def test_blocks_that_par_does_not_know_are_kept_in_their_place():
 async def test_citations_are_kept_beside_their_text():
     reply = await whole({**text("hi"), "citations": [{"n": 1}]})
 
-    assert reply.message == Assistant((Text("hi"), Opaque("anthropic", {"fields": {"citations": [{"n": 1}]}})))
+    assert reply.message == Assistant((
+        Text("hi"),
+        Opaque("anthropic", {"fields": {"citations": [{"n": 1}]}, "of": "text"}),
+    ))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,8 @@ async def test_citations_are_kept_beside_their_text():
         ("stop_sequence", "stop"),
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
-        ("pause_turn", "length"),
+        ("pause_turn", "paused"),
+        ("compaction", "paused"),
         ("refusal", "content_filter"),
         ("tool_use", "stop"),
         (None, "stop"),
@@ -283,7 +287,7 @@ async def test_reading_stops_at_the_end_of_the_stream_though_the_connection_stay
         (403, errors.AuthenticationFailed),
         (413, errors.RequestRejected),
         (429, errors.RateLimited),
-        (500, errors.Overloaded),
+        (500, errors.ServerFailed),
         (529, errors.Overloaded),
     ],
 )
@@ -342,10 +346,10 @@ def test_each_event_loop_has_a_client_of_its_own(monkeypatch):
     model = Anthropic("claude-x")
 
     async def client():
-        made = model._endpoint._own.get()
+        made = model._endpoint._own.get().client
         assert (made.api_key, made.max_retries) == ("sk-ant-fromenvironment", 0)
         assert not hasattr(made._client, "__del__")  # it would start a task in another loop
-        assert model._endpoint._own.get() is made
+        assert model._endpoint._own.get().client is made
         await model.aclose()
         assert made.is_closed()
         return made

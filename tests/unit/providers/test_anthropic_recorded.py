@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit.providers import wire
+from unit.providers.replay.messages import whole_of
 
 from par import errors
 from par.calls import ModelCall
@@ -24,34 +25,7 @@ FINISH = {"end_turn": "stop", "tool_use": "tool_uses"}
 
 
 def message_of(raw):
-    """Put a recorded stream together to the message that the API would have sent whole, by a few lines."""
-    message, texts = {}, {}
-    for data in wire.events_of(raw):
-        event = json.loads(data)
-        if event["type"] == "message_start":
-            message = event["message"]
-        elif event["type"] == "content_block_start":
-            message["content"].append(dict(event["content_block"]))
-        elif event["type"] == "content_block_delta":
-            block, delta = message["content"][event["index"]], event["delta"]
-            match delta["type"]:
-                case "text_delta":
-                    block["text"] += delta["text"]
-                case "thinking_delta":
-                    block["thinking"] += delta["thinking"]
-                case "signature_delta":
-                    block["signature"] += delta["signature"]
-                case "citations_delta":
-                    block["citations"] = [*(block.get("citations") or []), delta["citation"]]
-                case "input_json_delta":
-                    texts[event["index"]] = texts.get(event["index"], "") + delta["partial_json"]
-        elif event["type"] == "message_delta":
-            message.update(event["delta"])
-            message["usage"].update(event["usage"])
-    for index, text in texts.items():
-        if text:
-            message["content"][index]["input"] = json.loads(text)
-    return message
+    return whole_of([json.loads(data) for data in wire.events_of(raw)])
 
 
 def assert_same(reply, message):
@@ -81,8 +55,8 @@ def sent_back(reply):
 
 
 def without_nothing(blocks):
-    """Leave out what says nothing: null fields, empty lists, and empty text, which the API refuses."""
-    kept = [b for b in blocks if b != {"type": "text", "text": ""}]
+    """Leave out what says nothing: null fields, empty lists, and blank text, which the API refuses."""
+    kept = [b for b in blocks if b["type"] != "text" or b["text"].strip()]
     return [
         b if b["type"] not in ("text", "thinking", "tool_use") else {k: v for k, v in b.items() if v not in (None, [])}
         for b in kept

@@ -7,6 +7,7 @@ import pytest
 
 from par import errors
 from par.providers._failures import facts_of_headers, failure_in_body, failure_of_status, retry_after_s
+from par.providers._reading import parse_body
 
 NOW = datetime(2025, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -24,17 +25,23 @@ def body(message="no", **fields):
         (400, body("prompt is too long: 210000 tokens > 200000 maximum"), errors.ContextTooLong),
         (400, body("input length and `max_tokens` exceed context limit"), errors.ContextTooLong),
         (401, body(), errors.AuthenticationFailed),
-        (402, body(), errors.AuthenticationFailed),
-        (403, body(), errors.AuthenticationFailed),
-        (404, body(), errors.RequestRejected),
-        (408, body(), errors.Overloaded),
-        (409, body(), errors.Overloaded),
-        (413, body(), errors.RequestRejected),
+        (402, body(), errors.AccessDenied),
+        (403, body(), errors.AccessDenied),
+        (403, body("Your input was flagged for violence"), errors.ContentFiltered),
+        (404, body(), errors.ModelNotFound),
+        (400, body(code="model_not_found"), errors.ModelNotFound),
+        (400, body(code="content_filter"), errors.ContentFiltered),
+        (400, body(code="invalid_prompt"), errors.ContentFiltered),
+        (400, body("Output blocked by content filtering policy"), errors.ContentFiltered),
+        (408, body(), errors.ServerFailed),
+        (409, body(), errors.ServerFailed),
+        (413, body(), errors.RequestTooLarge),
+        (413, body("prompt is too long: 210000 tokens"), errors.ContextTooLong),
         (422, body(), errors.RequestRejected),
         (429, body(), errors.RateLimited),
-        (429, body(code="insufficient_quota"), errors.AuthenticationFailed),
-        (500, body(), errors.Overloaded),
-        (502, b"<html>bad gateway</html>", errors.Overloaded),
+        (429, body(code="insufficient_quota"), errors.AccessDenied),
+        (500, body(), errors.ServerFailed),
+        (502, b"<html>bad gateway</html>", errors.ServerFailed),
         (503, b"", errors.Overloaded),
         (529, body(type="overloaded_error"), errors.Overloaded),
         (302, b"", errors.UnreadableReply),
@@ -78,6 +85,22 @@ def test_keys_are_left_out_of_the_message(secret):
     assert "Incorrect key: …" in error.detail
 
 
+def test_the_body_is_kept_without_keys():
+    error = failure_of_status("p", 401, {}, body("no: sk-proj-abcdefghijk", code="bad", param=None, more=["Bearer x"]))
+
+    assert error.body == {"error": {"message": "no: …", "code": "bad", "param": None, "more": ["Bearer …"]}}
+    assert "param" not in str(error)
+
+
+def test_a_body_that_is_no_json_is_kept_as_text():
+    assert failure_of_status("p", 502, {}, b"<html>bad gateway</html>").body == "<html>bad gateway</html>"
+    assert len(failure_of_status("p", 502, {}, b"x" * 100_000).body) == 20_000
+
+
+def test_an_error_within_an_answer_keeps_its_body():
+    assert failure_in_body("p", {"message": "m", "code": 502}).body == {"message": "m", "code": 502}
+
+
 def test_a_long_message_is_cut():
     assert len(failure_of_status("p", 400, {}, b"x" * 100_000).detail) == 2000
 
@@ -112,10 +135,13 @@ def test_a_rate_limit_carries_its_wait():
         ({"type": "rate_limit_error", "message": "m"}, errors.RateLimited, 429),
         ({"type": "authentication_error", "message": "m"}, errors.AuthenticationFailed, 401),
         ({"type": "invalid_request_error", "message": "prompt is too long"}, errors.ContextTooLong, 400),
-        ({"code": 502, "message": "m"}, errors.Overloaded, 502),
+        ({"code": 502, "message": "m"}, errors.ServerFailed, 502),
+        ({"code": "502", "status_code": 413, "message": "m"}, errors.RequestTooLarge, 413),
+        ({"status": 401, "message": "m"}, errors.AuthenticationFailed, 401),
         ({"code": "rate_limit_exceeded", "message": "m"}, errors.RateLimited, 429),
-        ({"message": "m"}, errors.Overloaded, None),
-        ("m", errors.Overloaded, None),
+        ({"code": "content_filter", "message": "m"}, errors.ContentFiltered, None),
+        ({"message": "m"}, errors.ServerFailed, None),
+        ("m", errors.ServerFailed, None),
     ],
 )
 def test_an_error_within_an_answer_is_told_apart_by_its_words(error, kind, status):
@@ -139,3 +165,20 @@ def test_of_the_headers_the_request_id_and_the_limits_are_kept():
         {"x-ratelimit-remaining-tokens": "5", "anthropic-ratelimit-reset": "z", "retry-after": "1"},
     )
     assert facts_of_headers([], b"x-request-id") == (None, {})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"no JSON, but sk-abcdef0123456789",
+        b'"sk-abcdef0123456789"',
+        b"x" * 190 + b" sk-abcdef0123456789",
+        b"Authorization: Bearer abc",
+    ],
+)
+def test_a_key_in_an_answer_that_cannot_be_read_is_not_repeated(raw):
+    with pytest.raises(errors.UnreadableReply) as caught:
+        parse_body(raw, "openai")
+
+    assert "sk-" not in str(caught.value)
+    assert "Bearer abc" not in str(caught.value)

@@ -202,13 +202,13 @@ async def test_what_par_does_not_know_is_kept_and_sent_back():
             "tool_calls": [{"id": "a", "function": {"name": "t", "arguments": "{}"}, "extra_content": extra}],
         })
     )
-    model = OpenAI("gpt-x", server.openai())
+    model = OpenAI("gpt-x", server.openai("https://gateway.example/v1"))
 
     reply = await model(wire.hello())
     await model(wire.hello(messages=(reply.message,)))
 
     assert reply.message.content[-1] == Opaque(
-        "openai",
+        "openai@gateway.example",
         {"message": {"annotations": [{"type": "url_citation"}]}, "tool_calls": {"a": {"extra_content": extra}}},
     )
     assert server.body["messages"] == [
@@ -232,7 +232,20 @@ async def test_half_a_surrogate_pair_becomes_a_replacement_character():
 
 
 @pytest.mark.parametrize(
-    "text", ["hello", "", "[]", '{"choices": []}', "{}", '{"choices": [{}]}', b"\xff\xfe", "[" * 100_000, '{"x": NaN}']
+    "text",
+    [
+        "hello",
+        "",
+        "[]",
+        '{"choices": []}',
+        "{}",
+        '{"choices": [{}]}',
+        b"\xff\xfe",
+        "[" * 100_000,
+        '{"x": NaN}',
+        '{"x": 1e999}',
+        '{"x": ' + "[" * 101 + "]" * 101 + "}",
+    ],
 )
 async def test_an_answer_that_is_no_completion_is_unreadable(text):
     with pytest.raises(errors.UnreadableReply):
@@ -444,7 +457,7 @@ async def test_an_event_that_is_no_json_is_unreadable():
 
 
 async def test_an_error_event_ends_the_stream():
-    with pytest.raises(errors.Overloaded, match="broken"):
+    with pytest.raises(errors.ServerFailed, match="broken"):
         await stream(chunk({"content": "a"}), {"error": {"code": 502, "message": "broken"}})
 
 
@@ -520,7 +533,7 @@ async def test_each_delta_is_emitted_before_more_is_read():
         (400, errors.RequestRejected),
         (401, errors.AuthenticationFailed),
         (429, errors.RateLimited),
-        (500, errors.Overloaded),
+        (500, errors.ServerFailed),
     ],
 )
 async def test_a_status_becomes_its_error_after_one_request(status, kind, streamed):
@@ -617,7 +630,7 @@ async def test_a_missing_key_is_named(monkeypatch):
 async def test_a_client_is_made_from_the_environment_once_and_closed_by_us(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fromenvironment")
     model = OpenAI("gpt-x", base_url="http://127.0.0.1:9/v1")
-    endpoint = model._chat._endpoint
+    endpoint = model._model._endpoint
 
     client = endpoint._client()
 
@@ -638,7 +651,7 @@ def test_each_event_loop_has_a_client_of_its_own(monkeypatch):
     model = OpenAI("gpt-x")
 
     async def client():
-        made = model._chat._endpoint._client()
+        made = model._model._endpoint._client()
         await model.aclose()
         return made
 
@@ -651,7 +664,7 @@ async def test_a_client_that_nobody_closed_starts_no_task_when_it_is_collected(m
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fromenvironment")
     model = OpenAI("gpt-x")
 
-    client = model._chat._endpoint._client()
+    client = model._model._endpoint._client()
 
     assert not hasattr(client._client, "__del__")
     await model.aclose()
@@ -690,7 +703,7 @@ def test_what_cannot_be_is_refused_when_built():
     with pytest.raises(errors.UsageError, match="model"):
         OpenAI(" ")
     with pytest.raises(errors.UsageError, match="api"):
-        OpenAI("gpt-x", api="responses")
+        OpenAI("gpt-x", api="assistants")
     with pytest.raises(errors.UsageError, match="base_url"):
         OpenAI("gpt-x", client, base_url="http://x")
 

@@ -9,6 +9,7 @@ from unit.providers import wire
 
 from par import errors
 from par.calls import ModelCall
+from par.providers._openai_profile import Profile
 from par.providers._openai_reply import Source, read_completion
 from par.providers._openai_request import ChatRequests
 from par.providers._openai_stream import ChatStream
@@ -58,7 +59,7 @@ def assert_usage(usage, recorded):
     details, output = recorded.get("prompt_tokens_details") or {}, recorded.get("completion_tokens_details") or {}
     assert usage.input_tokens == recorded["prompt_tokens"]
     assert usage.output_tokens == recorded["completion_tokens"]
-    assert usage.cache_read_tokens == details.get("cached_tokens", 0)
+    assert usage.cache_read_tokens == details.get("cached_tokens", recorded.get("num_cached_tokens", 0))
     assert usage.reasoning_tokens == output.get("reasoning_tokens", 0)
 
 
@@ -104,7 +105,7 @@ def test_what_a_recorded_answer_holds_goes_back_to_the_same_server(recorded):
     message = recorded["response"]["json"]["choices"][0]["message"]
     reply = read_completion(recorded["response"]["json"], Source(provider="openai", tag="openai"))
 
-    back = ChatRequests("m", tag="openai", official=True).body(ModelCall(model="m", messages=(reply.message,)))
+    back = ChatRequests("m", tag="openai", profile=Profile()).body(ModelCall(model="m", messages=(reply.message,)))
 
     sent = back["messages"][0]
     not_sent = {"reasoning", "reasoning_content", "refusal", "tool_calls"}

@@ -4,6 +4,7 @@ import pytest
 
 from par.calls import ModelCall, OutputSpec, Settings, ToolSpec
 from par.messages import Assistant, Image, Opaque, Reasoning, System, Text, ToolResult, ToolResults, ToolUse, User
+from par.providers._openai_profile import Profile
 from par.providers._openai_request import ChatRequests
 
 WEATHER = ToolSpec(
@@ -13,8 +14,12 @@ WEATHER = ToolSpec(
 )
 
 
-def body(*messages, official=True, tag="openai", **fields):
-    return ChatRequests("gpt-x", tag=tag, official=official).body(
+OPENAI = Profile(max_tokens="max_completion_tokens", verbatim_arguments=True)
+OTHER = Profile()
+
+
+def body(*messages, profile=OPENAI, tag="openai", **fields):
+    return ChatRequests("gpt-x", tag=tag, profile=profile).body(
         ModelCall(model="ignored", messages=messages or (User((Text("hi"),)),), **fields)
     )
 
@@ -83,7 +88,7 @@ def test_malformed_arguments_go_back_word_for_word_to_openai():
 
 
 def test_malformed_arguments_go_to_other_servers_within_json():
-    sent = body(Assistant((ToolUse("a", "weather", malformed='{"city'),)), official=False)
+    sent = body(Assistant((ToolUse("a", "weather", malformed='{"city'),)), profile=OTHER)
 
     assert sent["messages"][0]["tool_calls"][0]["function"]["arguments"] == '{"malformed":"{\\"city"}'
 
@@ -145,7 +150,7 @@ def test_each_setting_reaches_the_request(setting, expected):
 
 
 def test_other_servers_are_told_max_tokens():
-    assert body(official=False, settings=Settings(max_tokens=7))["max_tokens"] == 7
+    assert body(profile=OTHER, settings=Settings(max_tokens=7))["max_tokens"] == 7
 
 
 def test_without_tools_nothing_is_said_about_them():
@@ -180,7 +185,7 @@ def test_an_output_type_becomes_a_response_format_strict_where_the_schema_allows
 
 
 def test_the_form_of_an_assistant_message_is_built_once():
-    requests = ChatRequests("m", tag="openai", official=True)
+    requests = ChatRequests("m", tag="openai", profile=OPENAI)
     message = Assistant((Text("a"),))
 
     first = requests.body(ModelCall(model="m", messages=(message,)))["messages"][0]
@@ -190,7 +195,7 @@ def test_the_form_of_an_assistant_message_is_built_once():
 
 
 def test_equal_messages_that_differ_in_type_do_not_share_their_form():
-    requests = ChatRequests("m", tag="openai", official=True)
+    requests = ChatRequests("m", tag="openai", profile=OPENAI)
 
     for number in (1, 1.0, True):
         call = ModelCall(model="m", messages=(Assistant((ToolUse("a", "t", {"x": number}),)),))

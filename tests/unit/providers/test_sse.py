@@ -78,3 +78,10 @@ def test_a_byte_order_mark_does_not_hide_the_first_line(size):
     raw = b"\xef\xbb\xbfdata: a\n\n"
 
     assert read([raw[at : at + size] for at in range(0, len(raw), size)]) == [SseEvent("", b"a")]
+
+
+def test_a_body_of_carriage_returns_does_not_lose_its_last_event():
+    reader = SseReader()
+
+    assert reader.feed(b"data: a\r\rdata: b\r\r") == [SseEvent("", b"a")]
+    assert reader.close() == SseEvent("", b"b")

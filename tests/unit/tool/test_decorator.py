@@ -104,6 +104,8 @@ def plain(x: int) -> int:
         ({"timeout": 2.5}, "timeout_s", 2.5),
         ({"timeout": 1}, "timeout_s", 1),
         ({"sees_pii": True}, "sees_pii", True),
+        ({"strict": True}, "strict", True),
+        ({"strict": False}, "strict", False),
         ({"sync": "abandon"}, "abandons", True),
     ],
     ids=str,

@@ -1,0 +1,3 @@
+"""The scenarios that every provider must pass."""
+
+__all__: list[str] = []
