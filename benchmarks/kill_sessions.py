@@ -43,7 +43,7 @@ def place_of(store, folder):
 
 def kill(lab, options):
     """Do to the lab what the options say; return in words what that was."""
-    variant = {"chain": options.chain, "stream": options.stream}
+    variant = {name: True for name in ("chain", "stream") if getattr(options, name)}
     points, took_s = lab.undisturbed(**variant)
     if options.points:
         sweep(lab, points, **variant)

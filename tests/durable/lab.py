@@ -88,6 +88,7 @@ class Lab:
 
     def undisturbed(self, **variant):
         """Run the script once without a kill; return the points that it reached, and how long it took in seconds."""
+        self.observe([])  # makes the tables
         listing = str(self.folder / f"points{next(self._names)}")
         trial = self.trial("undisturbed", **variant)
         status = trial.attempt(listing=listing)
@@ -138,6 +139,14 @@ def told(bad):
 # --- what is done to sessions ----------------------------------------------------------------------------------
 
 
+def one_of_each(points):
+    """Return the middle one of the points of each name."""
+    names = {}
+    for point in points:
+        names.setdefault(point.split("#")[0], []).append(point)
+    return [all_[len(all_) // 2] for all_ in names.values()]
+
+
 def sweep(lab, names, **variant):
     """Kill a process at each of these points, once each; another one goes on."""
     for index, point in enumerate(names):
@@ -163,9 +172,8 @@ def kill_at_random(lab, times, seed, took_s, *, twice=True, **variant):
         words = ", ".join(f"{delay * 1e3:.2f} ms" for delay in delays)
         how = ("resume", "recover")[instants.randrange(2)]
         approves = instants.random() < 0.7
-        trial = lab.trial(
-            f"seed {seed} {number}: killed after {words}", how=how, approves=approves, stream=number % 3 == 0, **variant
-        )
+        about = f"seed {seed} {number}: killed after {words}"
+        trial = lab.trial(about, **{"how": how, "approves": approves, "stream": number % 3 == 0, **variant})
         for delay in delays:
             if trial.attempt(after_s=delay) == WAITS:
                 trial.attempt("approve", after_s=instants.uniform(0, took_s / 4))

@@ -1,5 +1,7 @@
 """Works of single stories: a turn that kills everyone, a frozen owner, a message that comes twice."""
 
+import os
+import signal
 from pathlib import Path
 
 import anyio
@@ -37,7 +39,7 @@ async def deliver(*, place, scene, acks, at="", listing=""):
 
 
 async def freeze(*, place, scene, acks, at="", listing="", frozen=""):
-    """Play until a point at which the process says so in a file, and waits a little to be frozen there."""
+    """Play until a point at which the process says so in a file, and is frozen until somebody thaws it."""
     scene = script.Scene(**scene)
     acks = Acks(acks)
 
@@ -45,17 +47,18 @@ async def freeze(*, place, scene, acks, at="", listing="", frozen=""):
         count[name] = count.get(name, 0) + 1
         if f"{name}#{count[name]}" == at:
             Path(frozen).touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     count = {}
     agent = script.make_agent(scene, reach)
     async with open_runtime(place, [agent], acks=acks, session=scene.session, lease_s=scene.lease_s) as rt:
         message_id, prompt = script.MESSAGES[0]
         try:
-            await rt.run(agent, prompt, session=scene.session, message_id=message_id)
+            result = await rt.run(agent, prompt, session=scene.session, message_id=message_id)
         except LeaseLost:
             acks.say("refused", error="LeaseLost")
         else:
-            acks.say("not refused")
+            acks.say("not refused", stop_reason=result.stop_reason, cause=result.cause)
         await anyio.lowlevel.checkpoint()
 
 

@@ -4,15 +4,15 @@ import anyio
 import attrs
 import pytest
 from durable import checks, script
+from durable.lab import one_of_each
 from durable.points import KillingStore, Points, read
-from durable.test_kill_points import one_of_each
 
 from par import Runtime
 from par.messages import Assistant, ToolResults
 from par.persistence import open_sqlite
 from par.states import TaskState, is_terminal
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
 
 
 async def turn(store, scene, points):

@@ -1,15 +1,7 @@
 """A process that is killed at any named point: another one goes on, and nothing is lost and nothing happens twice."""
 
 import pytest
-from durable.lab import sweep, sweep_twice, told
-
-
-def one_of_each(points):
-    """Return the middle one of the points of each name."""
-    names = {}
-    for point in points:
-        names.setdefault(point.split("#")[0], []).append(point)
-    return [all_[len(all_) // 2] for all_ in names.values()]
+from durable.lab import one_of_each, sweep, sweep_twice, told
 
 
 @pytest.mark.timeout(240)
