@@ -42,7 +42,10 @@ _IDLE: Final = (
     + "WHERE scope = ? AND open = 1 AND lease_until IS NULL AND waits_until <= ? ORDER BY updated_at, id LIMIT ?"
 )
 _OWNERS: Final = "SELECT DISTINCT owner FROM session WHERE scope = ? AND lease_until IS NOT NULL"
-_HELD: Final = _SESSION + "WHERE scope = ? AND owner = ? AND lease_until IS NOT NULL AND open = 1"
+# without a word the whole scope would be read, which has the key of the table as its beginning
+_HELD: Final = (
+    _SESSION + "INDEXED BY session_held WHERE scope = ? AND owner = ? AND lease_until IS NOT NULL AND open = 1"
+)
 _TURN: Final = "SELECT facts, input, messages FROM turn WHERE scope = ? AND session = ?"
 _TURNS: Final = _TURN + " ORDER BY number"
 _OF_MESSAGE: Final = _TURN + " AND message_id = ?"
