@@ -34,14 +34,13 @@ LEASE_S = 30.0
 class SqliteWorld:
     """A file, opened as often as a test likes, on a machine whose time and processes the test holds."""
 
-    def __init__(self, folder, durability):
+    def __init__(self, folder):
         self.file = folder / "audit.db"
-        self.durability = durability
         self.hands = Hands()
         self.stack = AsyncExitStack()
 
     async def store(self, **options):
-        return await self.stack.enter_async_context(open_sqlite(self.file, durability=self.durability, **options))
+        return await self.stack.enter_async_context(open_sqlite(self.file, durability="process", **options))
 
     async def log(self, store=None):
         store = store or await self.store()
@@ -51,9 +50,9 @@ class SqliteWorld:
         self.hands.pass_s(seconds)
 
 
-@pytest.fixture(params=["power", "process"])
-async def world(request, tmp_path):
-    one = SqliteWorld(tmp_path, request.param)
+@pytest.fixture
+async def world(tmp_path):
+    one = SqliteWorld(tmp_path)
     async with one.stack:
         yield one
 

@@ -2,11 +2,15 @@
 
 import contextlib
 import sqlite3
+from datetime import timedelta
 
 import pytest
-from unit.persistence.made import envelope, envelopes
+from support.session_log import approval, ended, signal, step, turn
+from unit.persistence.made import START, envelope, envelopes
 from unit.persistence.old_file import make_old_file
 
+from par._clock import Clock
+from par._durable.log import Change
 from par.errors import StoreUnavailable
 from par.persistence import open_sqlite
 from par.persistence._sqlite_removal import Removal
@@ -44,6 +48,39 @@ async def test_the_bytes_of_what_expires_leave_the_file_and_the_journal(tmp_path
 
         assert where_is(tmp_path, "secret 7") == []
         assert where_is(tmp_path, "secret 40") != []
+
+
+@pytest.mark.parametrize("size", [10, 5_000, 50_000])
+@pytest.mark.parametrize("how", ["redacted", "expired"])
+async def test_the_bytes_of_durable_sessions_leave_the_file_and_the_journal(tmp_path, size, how):
+    secret, filler = "Jane Doe of Elm Street", "x" * size
+
+    async with open_sqlite(tmp_path / "x.db", clock=Clock(now=lambda: START)) as store:
+        log = store.session_log()
+        for name in "abc":
+            text = f"{secret if name == 'b' else 'nobody'} {filler}"
+            opened = await log.acquire(name, await log.identity(), lease_s=60, wants="new")
+            one, sent = turn(text=text), signal(text=text)
+            await log.commit(Change(lease=opened.lease, turn=one), envelopes(name, 1))
+            await log.send(name, sent)
+            change = Change(
+                lease=opened.lease,
+                turn=ended(one, text=text) if how == "expired" else None,
+                steps=(step(0, text=text),),
+                takes={sent.id: 0},
+                approvals=(approval(name, prompt=text),),
+                releases=True,
+            )
+            await log.commit(change, envelopes(name, 1, first=2))
+        before = where_is(tmp_path, secret)
+        if how == "redacted":
+            await store.redact_person([secret], reason="asked for", by="ann")
+        else:
+            await store.expire(before=START + timedelta(days=1))
+
+        assert before != []
+        assert where_is(tmp_path, secret) == []
+        assert (await store.verify()).ok
 
 
 async def test_the_bytes_of_an_old_file_leave_it_too(tmp_path):
