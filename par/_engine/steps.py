@@ -23,7 +23,7 @@ __all__ = ["Asked", "Decision", "MemorySteps", "Step", "StepRunner", "TurnBegun"
 T = TypeVar("T")
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)  # nobody changes it; freezing would cost more than the rest of its making
 class Step(Generic[T]):
     """One model call or one tool call with the whole onion around it.
 
