@@ -15,7 +15,7 @@ from pathlib import Path
 
 import anyio
 
-from par import Agent, tool
+from par import Agent, NeedsApproval, tool
 from par.middleware import Permissions, Rule
 from par.testing import ScriptedModel, call, say
 
@@ -40,12 +40,18 @@ async def look() -> str:
     return "there"
 
 
+@tool(effect="read")
+async def ask() -> object:
+    """Ask a person by itself."""
+    return NeedsApproval(prompt={shout!r})
+
+
 def agent_of(*script, name="shop", instructions=""):
     return Agent(
         ScriptedModel(list(script)),
         name=name,
         instructions=instructions,
-        tools=[pay, look],
+        tools=[pay, look, ask],
         middleware=[Permissions(rules=RULES, default="allow")],
     )
 
@@ -57,6 +63,7 @@ looking = agent_of(call("look"), say("I see."))
 other = agent_of(say("Other."), name="other")
 changed = agent_of(call("pay", euros=5), say("Changed."), instructions="Be brief.")
 shouting = agent_of(say({shout!r}), name="shout\\u202e")
+asking = agent_of(call("ask"), say("I see."))
 a_number = 5
 '''
 

@@ -86,7 +86,8 @@ async def test_as_json_it_is_the_session_and_then_an_event_a_line(place):
     first, *events = map(json.loads, (await followed(place, Gate("ok"), as_json=True)).splitlines())
 
     assert (first["session"], first["state"]) == ("s", "running")
-    assert events[-1]["event"]["type"] == "run_ended"
+    kinds = [event["event"]["type"] for event in events]
+    assert (kinds[0], kinds[-1]) == ("tool_call_ended", "run_ended"), "what was there before is in the session"
     assert [event["seq"] for event in events] == sorted({event["seq"] for event in events})
 
 

@@ -122,6 +122,7 @@ def test_what_models_and_names_say_does_not_steer_the_terminal(tmp_path, monkeyp
     shop = Shop(tmp_path, Place(str(tmp_path / "audit.db")), monkeypatch, reason=evil, shout=evil)
     shop.run("s\u202e", "shouting", evil)
     shop.run("t", "paying", evil)
+    shop.run("u", "asking")
 
     printed = []
     for words in (["list"], ["show", "s\u202e"], ["show", "t", "--full"], ["approvals"]):
@@ -131,6 +132,7 @@ def test_what_models_and_names_say_does_not_steer_the_terminal(tmp_path, monkeyp
 
     assert not [line for line in printed if "\x1b" in line or "\x07" in line]
     names = [line for line in printed if line.startswith(("session", "s", "  asks"))]
+    assert any("\\u202eevil" in line for line in names)
     assert not [line for line in names if "\u202e" in line]
 
 
