@@ -5,6 +5,7 @@ from typing import cast
 import anyio
 
 from par._engine.closing import CANCELLED_OUTSIDE, record_end
+from par._engine.groups import unwrapped
 from par._engine.run import Run
 from par.calls import RunCall, RunResult
 from par.events import StopReason
@@ -27,8 +28,7 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
         run.scope.deadline = anyio.current_time() + timeout_s
     result: RunResult[object] | None = None
     try:
-        with run.scope:
-            result = _checked(await run.plan.run_handler(call))
+        result = await _within(run, call)
         if result is None:
             cause = run.cause or (None if timeout_s is None else f"the deadline of {timeout_s:g} s")
             reason: StopReason = "suspended" if run.parked else "cancelled"
@@ -49,6 +49,20 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
     finally:
         run.session.history = tuple(run.transcript)
     return result
+
+
+async def _within(run: Run, call: RunCall) -> RunResult[object] | None:
+    """Run the call in the run's scope; ``None`` if that was cancelled.
+
+    Where a call of a batch fails while the scope is being cancelled, trio takes the cancellation out of their group and
+    leaves a group of one.
+    """
+    try:
+        with run.scope:
+            return _checked(await run.plan.run_handler(call))
+    except BaseExceptionGroup as errors:
+        raise unwrapped(errors) from None
+    return None
 
 
 def _checked(result: object) -> RunResult[object]:

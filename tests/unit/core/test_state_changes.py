@@ -11,7 +11,7 @@ import par
 PACKAGE = Path(par.__file__).parent
 NAMES = {"state", "status"}
 _SETS = re.compile(
-    r"\bSET\b[^;]*\b(?:state|status)\s*=\s*'(?:pending|scheduled|running|waiting_input|suspended|completed|failed|cancelled)'",
+    r"\bSET\b(?:(?!\bWHERE\b)[^;])*\b(?:state|status)\s*=\s*'(?:pending|scheduled|running|waiting_input|suspended|completed|failed|cancelled)'",
     re.IGNORECASE,
 )
 
