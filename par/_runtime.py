@@ -43,7 +43,8 @@ class Runtime:
 
     Args:
         store: where events are recorded before the run goes on; nowhere by default.
-        models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``.
+        models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``. What is built
+            in, or brought by an installed package, is replaced by one of its name.
         clock: where timestamps come from.
         bus: how events are brought to subscribers. With it the block has a task group for them, so it is left in the
             task that entered it, after every scope that was opened inside; see ``Runtime.bus``.
@@ -62,13 +63,12 @@ class Runtime:
     ) -> None:
         if store is not None:
             _check_store(store)
-        for name, factory in (models or {}).items():
-            if not callable(factory):
-                raise TypeError(f"models[{name!r}] must be a factory, which takes a name and returns a model")
+        registry = ModelRegistry(models)
         clock = clock or Clock()
         self._bus = EventBus(bus, store=store, clock=clock)
         self._with_subscribers = bus is not None
-        self._host = Host(store=store, models=ModelRegistry(models), clock=clock, bus=self._bus)
+        self._host = Host(store=store, models=registry, clock=clock, bus=self._bus)
+        self._models = registry
         self._sessions: dict[str, Session] = {}
         self._entered = False
 
@@ -170,6 +170,23 @@ class Runtime:
             timeout_s=check_timeout(timeout_s),
         )
         return cast("AbstractAsyncContextManager[RunStream[O]]", stream)  # as in run
+
+    def register_provider(self, name: str, factory: ModelFactory, *, replace: bool = False) -> None:
+        """Let ``factory`` make the models of strings such as ``"name:model"``, given what follows the colon.
+
+        It is known to this runtime alone, before and inside its block. Each string is resolved once; a model with an
+        ``aclose`` is closed with the runtime. With ``replace`` a provider that is there is replaced: runs that have
+        begun a call finish it with the model they had.
+
+        Packages can bring providers without a call of this: by entry points of the group ``par.providers``, which
+        agents outside of a runtime find too.
+
+        Raises:
+            DuplicateProvider: if there is a provider of that name, built in or registered.
+            TypeError: for a name that is no text, and a factory that cannot be called.
+            ValueError: for a name that could not stand before the colon.
+        """
+        self._models.register(name, factory, replace=replace)
 
     def history(self, session: str) -> tuple[Message, ...]:
         """Return the messages of a session; empty for one that this runtime has not seen.

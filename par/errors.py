@@ -7,6 +7,7 @@
     │   ├── UnknownModel                  no provider of that name is registered
     │   ├── MissingKey                    the provider's key is not set
     │   ├── MissingExtra                  an optional dependency is not installed
+    │   ├── DuplicateProvider             a provider of that name is there
     │   ├── DuplicateTool                 two tools of one name
     │   ├── ImpossibleOrder               the middleware list breaks a declared order
     │   ├── ToolDefinitionError           a function cannot be made into a tool
@@ -74,6 +75,7 @@ from par._errors.run import BudgetExhausted, DecodeError, IllegalTransition, Run
 from par._errors.store import ChainBroken, NewerSchema, NotAnAuditFile, StoreError, StoreUnavailable, WrongKey
 from par._errors.tool import CommandRefused, InvalidArguments, PermissionDenied, ToolError, ToolFailed
 from par._errors.usage import (
+    DuplicateProvider,
     DuplicateTool,
     ImpossibleOrder,
     MissingDeps,
@@ -95,6 +97,7 @@ __all__ = [
     "ContentFiltered",
     "ContextTooLong",
     "DecodeError",
+    "DuplicateProvider",
     "DuplicateTool",
     "EmptyReply",
     "IllegalTransition",
