@@ -5,6 +5,7 @@
     ParError
     ├── UsageError (also ValueError)      fix the program or its configuration, then try again
     │   ├── UnknownModel                  no provider of that name is registered
+    │   ├── UnknownPrice                  a cost is asked for, and the model has no price
     │   ├── MissingKey                    the provider's key is not set
     │   ├── MissingExtra                  an optional dependency is not installed
     │   ├── DuplicateProvider             a provider of that name is there
@@ -83,6 +84,7 @@ from par._errors.usage import (
     MissingKey,
     ToolDefinitionError,
     UnknownModel,
+    UnknownPrice,
     UsageError,
     WorkspaceNotFound,
 )
@@ -131,6 +133,7 @@ __all__ = [
     "TransientModelError",
     "UnexpectedToolUse",
     "UnknownModel",
+    "UnknownPrice",
     "UnreadableReply",
     "UsageError",
     "WorkspaceNotFound",

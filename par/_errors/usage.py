@@ -13,6 +13,7 @@ __all__ = [
     "MissingKey",
     "ToolDefinitionError",
     "UnknownModel",
+    "UnknownPrice",
     "UsageError",
     "WorkspaceNotFound",
 ]
@@ -45,6 +46,14 @@ class DuplicateProvider(UsageError):
         self.built_in = built_in
         what = "is built in" if built_in else "is registered already"
         super().__init__(f"the provider {name!r} {what}: take another name, or say replace=True")
+
+
+class UnknownPrice(UsageError):
+    """A cost is asked for, and the model has no price."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(f"{model!r} has no price, so its cost is not known: add it to prices, or name a source")
 
 
 class MissingKey(UsageError):

@@ -21,7 +21,7 @@ from par.middleware._pii_phone import PhoneNumbers
 from par.middleware._pii_secrets import Secrets
 from par.middleware._pii_ssn import SocialSecurityNumbers
 from par.middleware._pii_vault import Vault
-from par.middleware._prices import Price
+from par.middleware._prices import Price, PriceSource
 from par.middleware._pricing import Pricing
 from par.middleware._rate_limit import RateLimit
 from par.middleware._rate_memory import MemoryRateBackend
@@ -56,6 +56,7 @@ __all__ = [
     "PhoneNumbers",
     "PiiMask",
     "Price",
+    "PriceSource",
     "Pricing",
     "RateBackend",
     "RateLimit",
