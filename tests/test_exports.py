@@ -25,6 +25,7 @@ DOORS = [
     "par.providers",
     "par.states",
     "par.testing",
+    "par.testing.contract",
     "par.tools",
     "par.tools.bash",
     "par.tools.files",
