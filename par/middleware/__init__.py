@@ -6,6 +6,7 @@ from par.middleware._budget_backend import MemoryBudgetBackend
 from par.middleware._cache import Cache
 from par.middleware._chain import default_chain
 from par.middleware._concurrency import Concurrency
+from par.middleware._estimate import estimate_tokens
 from par.middleware._fallback import Fallback
 from par.middleware._log_format import CorrelationFilter, JsonFormatter
 from par.middleware._logging import Logging
@@ -73,4 +74,5 @@ __all__ = [
     "Validation",
     "Vault",
     "default_chain",
+    "estimate_tokens",
 ]
