@@ -88,6 +88,10 @@ WRONG = {
         lambda body: body["input"].append({**body["input"].pop(1)}) or drop("input", 1, "id")(body),
         "without its required following item",
     ),
+    "reasoning before words without an id": (
+        lambda body: body["input"].insert(2, {"role": "assistant", "content": "Well."}),
+        "without its required following item",
+    ),
     "a choice without tools": (
         lambda body: body.update(tools=[], tool_choice="required"),
         "need 'tools'",
