@@ -257,6 +257,16 @@ async def test_a_call_of_free_text_is_a_call_with_that_text():
     assert reply.message.content[-1].data == {"tool_calls": {"a": {"type": "custom", "custom": custom["custom"]}}}
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_fields_of_a_function_that_par_does_not_know_are_kept(streamed):
+    call = {"index": 0, "id": "a", "function": {"name": "t", "arguments": "{}", "thoughts": "x", "none": None}}
+    last = chunk(finish="tool_calls")
+
+    reply = await (stream(chunk({"tool_calls": [call]}), last) if streamed else whole(said({"tool_calls": [call]})))
+
+    assert reply.message.content[-1] == Opaque("openai", {"tool_calls": {"a": {"function": {"thoughts": "x"}}}})
+
+
 async def test_a_stream_that_holds_a_whole_message_is_read():
     reply = await stream({"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}]})
 
