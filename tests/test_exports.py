@@ -12,6 +12,7 @@ DOORS = [
     "par",
     "par.approvals",
     "par.bus",
+    "par.catalogue",
     "par.codec",
     "par.deltas",
     "par.errors",

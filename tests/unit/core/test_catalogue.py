@@ -73,7 +73,9 @@ def test_the_price_is_that_of_the_day():
 
 
 def test_models_of_the_day_are_known_by_the_strings_of_par():
-    assert Catalogue().cost_micro("anthropic:claude-sonnet-4-5", SPENT) == 2145
-    assert Catalogue().cost_micro("openai:gpt-5-2025-08-07", SPENT) == 900
+    then = Catalogue(Clock(now=lambda: datetime(2026, 11, 30, tzinfo=UTC)))
+
+    assert then.cost_micro("anthropic:claude-sonnet-4-5", SPENT) == 2145
+    assert then.cost_micro("openai:gpt-5-2025-08-07", SPENT) == 900
     assert context_window("anthropic:claude-sonnet-4-5") == 200_000
     assert context_window("openai:gpt-5") == 400_000
