@@ -19,7 +19,7 @@ from par import Agent, TextDelta, tool
 from par.providers.anthropic import Anthropic
 from par.providers.openai import OpenAI
 
-APIS = ("chat", "anthropic")
+APIS = ("chat", "responses", "anthropic")
 
 
 async def t0(x: int) -> str:

@@ -24,6 +24,7 @@ from par._engine.session import Session
 from par._engine.stream import RunStream
 from par._engine.turns import Opening
 from par._ids import new_ulid
+from par._named_agents import NamedAgents
 from par._store import Store
 from par.calls import RunResult
 from par.errors import UsageError
@@ -56,7 +57,8 @@ class Runtime(SessionDesk):
         lease_s: seconds for which a durable session belongs to this runtime without a sign of life, more than 0. A
             process that dies on this machine is known to be dead at once; elsewhere, or if it is frozen, after this
             time. It is renewed three times as often.
-        models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``.
+        models: factories for model strings of your own: ``{"mine": factory}`` serves ``"mine:name"``. What is built
+            in, or brought by an installed package, is replaced by one of its name.
         clock: where timestamps come from.
         bus: how events are brought to subscribers. With it the block has a task group for them, so it is left in the
             task that entered it, after every scope that was opened inside; see ``Runtime.bus``.
@@ -77,20 +79,19 @@ class Runtime(SessionDesk):
     ) -> None:
         if store is not None:
             _check_store(store)
-        for name, factory in (models or {}).items():
-            if not callable(factory):
-                raise TypeError(f"models[{name!r}] must be a factory, which takes a name and returns a model")
         if isinstance(lease_s, bool) or not isfinite(lease_s) or lease_s <= 0:
             raise ValueError(f"lease_s must be seconds greater than 0, got {lease_s!r}")
+        registry = ModelRegistry(models)
         clock = clock or Clock()
         self._lease_s = lease_s
         self._clock = clock
         self._store = store
         self._durable = None
-        self._agents = _by_name(agents)
+        self._agents = NamedAgents(agents)
         self._bus = EventBus(bus, store=store, clock=clock)
         self._with_subscribers = bus is not None
-        self._host = Host(store=store, models=ModelRegistry(models), clock=clock, bus=self._bus)
+        self._host = Host(store=store, models=registry, clock=clock, bus=self._bus)
+        self._models = registry
         self._sessions: dict[str, Session] = {}
         self._entered = False
 
@@ -281,15 +282,29 @@ class Runtime(SessionDesk):
             raise UsageError("limit and max_attempts must be 1 or more")
 
         async def go_on(info: SessionInfo) -> RunResult[object]:
-            return await self.resume(info.id, self._agent_named(info), deps=deps)
+            return await self.resume(info.id, self._agents.of(info), deps=deps)
 
         return await self._durable_store().recover(go_on, limit=limit, max_attempts=max_attempts)
 
-    def history(self, session: str) -> tuple[Message, ...]:
-        """Return the messages of a session; empty for one that this runtime has not seen.
+    def register_provider(self, name: str, factory: ModelFactory, *, replace: bool = False) -> None:
+        """Let ``factory`` make the models of strings such as ``"name:model"``, given what follows the colon.
 
-        They are fit to be sent again, also after a run was cancelled or failed.
+        It is known to this runtime alone, before and inside its block. Each string is resolved once; a model with an
+        ``aclose`` is closed with the runtime. With ``replace`` a provider that is there is replaced: runs that have
+        begun a call finish it with the model they had.
+
+        Packages can bring providers without a call of this: by entry points of the group ``par.providers``, which
+        agents outside of a runtime find too.
+
+        Raises:
+            DuplicateProvider: if there is a provider of that name, built in or registered.
+            TypeError: for a name that is no text, and a factory that cannot be called.
+            ValueError: for a name that could not stand before the colon.
         """
+        self._models.register(name, factory, replace=replace)
+
+    def history(self, session: str) -> tuple[Message, ...]:
+        """Return the messages of a session, fit to be sent again; empty for one that this runtime has not seen."""
         found = self._sessions.get(session)
         return () if found is None else found.history
 
@@ -320,16 +335,7 @@ class Runtime(SessionDesk):
         if agent is not None:
             agent.check_deps(deps)
             return durable, agent.plan
-        return durable, self._agent_named(await durable.control.session(session)).plan
-
-    def _agent_named(self, info: SessionInfo) -> Agent[object, object]:
-        found = self._agents.get(info.agent)
-        if found is None:
-            known = ", ".join(sorted(self._agents)) or "none"
-            raise UsageError(
-                f"session {info.id!r} is of the agent {info.agent!r}, and Runtime(agents=...) knows: {known}"
-            )
-        return cast("Agent[object, object]", found)  # its deps are the caller's to know
+        return durable, self._agents.of(await durable.control.session(session)).plan
 
     def _work(
         self,
@@ -384,15 +390,6 @@ class Runtime(SessionDesk):
         if found is None:
             found = self._sessions[name] = Session(name)
         return found
-
-
-def _by_name(agents: Sequence[Agent[Never, object]]) -> dict[str, Agent[Never, object]]:
-    named: dict[str, Agent[Never, object]] = {}
-    for agent in agents:
-        if agent.name in named:
-            raise UsageError(f"two agents are called {agent.name!r}: sessions are resumed by the agent's name")
-        named[agent.name] = agent
-    return named
 
 
 def _check_store(store: object) -> None:

@@ -5,8 +5,10 @@
     ParError
     ├── UsageError (also ValueError)      fix the program or its configuration, then try again
     │   ├── UnknownModel                  no provider of that name is registered
+    │   ├── UnknownPrice                  a cost is asked for, and the model has no price
     │   ├── MissingKey                    the provider's key is not set
     │   ├── MissingExtra                  an optional dependency is not installed
+    │   ├── DuplicateProvider             a provider of that name is there
     │   ├── DuplicateTool                 two tools of one name
     │   ├── ImpossibleOrder               the middleware list breaks a declared order
     │   ├── ToolDefinitionError           a function cannot be made into a tool
@@ -114,6 +116,7 @@ from par._errors.store import (
 )
 from par._errors.tool import CommandRefused, InvalidArguments, PermissionDenied, ToolError, ToolFailed
 from par._errors.usage import (
+    DuplicateProvider,
     DuplicateTool,
     ImpossibleOrder,
     MissingDeps,
@@ -121,6 +124,7 @@ from par._errors.usage import (
     MissingKey,
     ToolDefinitionError,
     UnknownModel,
+    UnknownPrice,
     UsageError,
     WorkspaceNotFound,
 )
@@ -139,6 +143,7 @@ __all__ = [
     "DefinitionChanged",
     "DeliveryFailed",
     "DeliveryRefused",
+    "DuplicateProvider",
     "DuplicateTool",
     "EmptyReply",
     "IllegalTransition",
@@ -185,6 +190,7 @@ __all__ = [
     "UnexpectedToolUse",
     "UnknownEffect",
     "UnknownModel",
+    "UnknownPrice",
     "UnreadableReply",
     "UsageError",
     "WorkspaceNotFound",

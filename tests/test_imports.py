@@ -61,3 +61,8 @@ def test_an_adapter_loads_no_other_sdk(adapter, other):
     modules = loaded(f"par.providers.{adapter}")
 
     assert other not in modules
+
+
+@pytest.mark.parametrize("door", ["par.testing", "par.testing.contract"])
+def test_what_tests_need_loads_no_sdk(door):
+    assert loaded(door).isdisjoint({"openai", "anthropic", "httpx", "httpx2", "httpcore2", "trio", "uvloop"})

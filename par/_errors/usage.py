@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from par._errors.root import ParError
 
 __all__ = [
+    "DuplicateProvider",
     "DuplicateTool",
     "ImpossibleOrder",
     "MissingDeps",
@@ -12,6 +13,7 @@ __all__ = [
     "MissingKey",
     "ToolDefinitionError",
     "UnknownModel",
+    "UnknownPrice",
     "UsageError",
     "WorkspaceNotFound",
 ]
@@ -27,10 +29,31 @@ class UnknownModel(UsageError):
     def __init__(self, model: str, known: Sequence[str]) -> None:
         self.model = model
         self.known = tuple(known)
+        provider, colon, name = model.partition(":")
+        which = f"{provider!r} is no provider" if colon and name and provider else 'write "provider:name"'
         super().__init__(
-            f'unknown model {model!r}: write "provider:name", with one of the providers {", ".join(known)}; '
-            "or pass a model object"
+            f"unknown model {model!r}: {which}; those are {', '.join(known)}. Pass a model object, or register a "
+            "provider of your own with runtime.register_provider(name, factory) and run the agent in that runtime: "
+            "runtime.run(agent, ...)"
         )
+
+
+class DuplicateProvider(UsageError):
+    """There is a provider of that name already."""
+
+    def __init__(self, name: str, *, built_in: bool) -> None:
+        self.name = name
+        self.built_in = built_in
+        what = "is built in" if built_in else "is registered already"
+        super().__init__(f"the provider {name!r} {what}: take another name, or say replace=True")
+
+
+class UnknownPrice(UsageError):
+    """A cost is asked for, and the model has no price."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(f"{model!r} has no price, so its cost is not known: add it to prices, or name a source")
 
 
 class MissingKey(UsageError):

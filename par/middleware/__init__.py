@@ -6,6 +6,7 @@ from par.middleware._budget_backend import MemoryBudgetBackend
 from par.middleware._cache import Cache
 from par.middleware._chain import default_chain
 from par.middleware._concurrency import Concurrency
+from par.middleware._estimate import estimate_tokens
 from par.middleware._fallback import Fallback
 from par.middleware._log_format import CorrelationFilter, JsonFormatter
 from par.middleware._logging import Logging
@@ -21,7 +22,7 @@ from par.middleware._pii_phone import PhoneNumbers
 from par.middleware._pii_secrets import Secrets
 from par.middleware._pii_ssn import SocialSecurityNumbers
 from par.middleware._pii_vault import Vault
-from par.middleware._prices import Price
+from par.middleware._prices import Price, PriceSource
 from par.middleware._pricing import Pricing
 from par.middleware._rate_limit import RateLimit
 from par.middleware._rate_memory import MemoryRateBackend
@@ -56,6 +57,7 @@ __all__ = [
     "PhoneNumbers",
     "PiiMask",
     "Price",
+    "PriceSource",
     "Pricing",
     "RateBackend",
     "RateLimit",
@@ -72,4 +74,5 @@ __all__ = [
     "Validation",
     "Vault",
     "default_chain",
+    "estimate_tokens",
 ]

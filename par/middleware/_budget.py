@@ -9,14 +9,14 @@ import attrs
 from par._pipeline.handler import ModelHandler, RunHandler
 from par._pipeline.middleware import Order
 from par.calls import ModelCall, ModelReply, RunCall, RunResult
-from par.errors import AuthenticationFailed, ConnectionFailed, RateLimited, RequestRejected, UsageError
+from par.errors import AuthenticationFailed, ConnectionFailed, RateLimited, RequestRejected, UnknownPrice, UsageError
 from par.limits import Allowance, BudgetBackend, Period, Spending
 from par.middleware._budget_backend import MemoryBudgetBackend
 from par.middleware._checks import Field, choice, copied, optional_count, whole
 from par.middleware._estimate import message_tokens, spec_tokens
 from par.middleware._fallback import Fallback
 from par.middleware._logging import Logging
-from par.middleware._prices import Price, price_of, some_prices
+from par.middleware._prices import Price, PriceSource, cost_of, some_prices, source_or_none
 from par.middleware._pricing import priced
 from par.middleware._retry import Retry
 from par.middleware._validation import Validation
@@ -64,7 +64,10 @@ class Budget:
     reply_tokens: int = attrs.field(default=1_000, validator=whole)
     """Tokens to reserve for an answer whose call sets no ``max_tokens``."""
     prices: Mapping[str, Price] = attrs.field(factory=dict[str, Price], converter=copied, validator=some_prices)
-    """Prices by model name, as in ``Pricing``; replies get their cost from it. Needed for ``cost_micro``."""
+    """Prices by model name, as in ``Pricing``; replies get their cost from it. This or ``source`` is needed for
+    ``cost_micro``."""
+    source: PriceSource | None = attrs.field(default=None, validator=source_or_none, repr=False)
+    """What is asked for models that are not in ``prices``, as in ``Pricing``."""
 
     key: str | Callable[[ModelCall], str] = attrs.field(default="shared", validator=_key)
     """The name of a ``shared`` allowance, or what tells it from the call: a tenant, a user, a project. Calls with one
@@ -82,8 +85,8 @@ class Budget:
     def __attrs_post_init__(self) -> None:
         if self.tokens is None and self.cost_micro is None and self.steps is None:
             raise ValueError("one of tokens, cost_micro and steps must be set: a budget without limits does nothing")
-        if self.cost_micro is not None and not self.prices:
-            raise ValueError("prices must be given for cost_micro: without them no call has a cost")
+        if self.cost_micro is not None and not self.prices and self.source is None:
+            raise ValueError("prices or source must be given for cost_micro: without them no call has a cost")
         if self.scope == "run" and (self.backend is not None or self.per is not None or self.key != "shared"):
             raise ValueError('scope must be "shared" where key, per or backend is given: a run has one of its own')
         allowance = Allowance(tokens=self.tokens, cost=self.cost_micro, steps=self.steps, per=self.per)
@@ -125,7 +128,7 @@ class Budget:
 
         Raises:
             BudgetExhausted: if there is none; the call was not made.
-            UsageError: if ``cost_micro`` is set and the model has no price.
+            UnknownPrice: if ``cost_micro`` is set and the model has no price.
             StoreError: if the backend cannot be used; before the call, unless it failed meanwhile.
         """
         reserved = self._spending(call, self._estimate(call))
@@ -133,7 +136,7 @@ class Budget:
         held = await backend.reserve(key, self._allowance, reserved)
         spent = reserved  # a call that breaks off or is cancelled may have been charged
         try:
-            reply = priced(self.prices, call, await call_next(call))
+            reply = priced(self.prices, self.source, call, await call_next(call))
             spent = Spending(tokens=reply.usage.total_tokens, cost=reply.usage.cost_micro, steps=1)
         except (RateLimited, ConnectionFailed, RequestRejected, AuthenticationFailed):
             spent = Spending(steps=1)
@@ -166,8 +169,8 @@ class Budget:
     def _spending(self, call: ModelCall, usage: Usage) -> Spending:
         cost = 0
         if self.cost_micro is not None:
-            price = price_of(self.prices, call.model)
-            if price is None:
-                raise UsageError(f"{call.model!r} has no price, so its cost cannot be limited: add it to prices")
-            cost = price.cost_micro(usage)
+            known = cost_of(self.prices, self.source, usage, asked=call.model)
+            if known is None:
+                raise UnknownPrice(call.model)
+            cost = known
         return Spending(tokens=usage.total_tokens, cost=cost, steps=1)

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from typing import Protocol
 
 import attrs
 
 from par.middleware._checks import Field, optional_whole, whole
 from par.usage import Usage
 
-__all__ = ["Price", "price_of", "some_prices"]
+__all__ = ["Price", "PriceSource", "cost_of", "price_of", "some_prices", "source_or_none"]
 
 _MILLION = 1_000_000
 _DATE = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2}|latest)\Z")
@@ -43,6 +44,21 @@ class Price:
         return -(-total // _MILLION)
 
 
+class PriceSource(Protocol):
+    """Something that knows what models cost, such as ``par.catalogue.Catalogue``."""
+
+    def cost_micro(self, model: str, usage: Usage, /) -> int | None:
+        """Return the cost in millionths of the currency, or ``None`` if the model has no price."""
+        ...
+
+
+def source_or_none(_instance: object, field: Field, value: PriceSource | None) -> None:
+    """Refuse what is no source of prices."""
+    # callers without a checker
+    if value is not None and (isinstance(value, type) or not callable(getattr(value, "cost_micro", None))):
+        raise TypeError(f"{field.name} must know prices, as Catalogue() does, got {value!r}")
+
+
 def some_prices(_instance: object, field: Field, value: object) -> None:
     """Refuse what is no mapping of model names to prices."""
     if not isinstance(value, Mapping):
@@ -63,3 +79,24 @@ def price_of(prices: Mapping[str, Price], *names: str) -> Price | None:
             if key in prices:
                 return prices[key]
     return None
+
+
+def cost_of(
+    prices: Mapping[str, Price], source: PriceSource | None, usage: Usage, *, asked: str, answered: str = ""
+) -> int | None:
+    """Return what a usage costs, or ``None`` if neither model has a price.
+
+    ``prices`` goes before ``source``, and the model that answered before the one that was asked. The one that
+    answered is looked up in ``source`` at the provider that was asked, as replies do not name it.
+    """
+    price = price_of(prices, *((answered, asked) if answered else (asked,)))
+    if price is not None:
+        return price.cost_micro(usage)
+    if source is None:
+        return None
+    provider, colon, _ = asked.partition(":")
+    if answered:
+        cost = source.cost_micro(f"{provider}:{answered}" if colon else answered, usage)
+        if cost is not None:
+            return cost
+    return source.cost_micro(asked, usage)

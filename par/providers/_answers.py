@@ -93,8 +93,9 @@ async def read_stream(answer: Answer, stream: ReplyStream, emit: Emit, provider:
     """
     reader = SseReader()
     chunks = answer.aiter_bytes()
+    ended = False
     try:
-        while not stream.ended:
+        while not ended:
             try:
                 chunk = await anext(chunks)
             except StopAsyncIteration:
@@ -107,7 +108,8 @@ async def read_stream(answer: Answer, stream: ReplyStream, emit: Emit, provider:
             for event in reader.feed(chunk):
                 for delta in stream.feed(event):
                     await emit(delta)
-                if stream.ended:
+                ended = stream.ended
+                if ended:
                     await _drain(chunks)
                     break
         for delta in stream.finish():

@@ -12,12 +12,28 @@ from par.providers._anthropic_reply import Source, read_message
 from par.providers._anthropic_request import PROVIDER, MessageRequests
 from par.providers._anthropic_stream import MessageStream
 from par.providers._aws_events import AwsEvents, is_aws_stream
+from par.providers._counting import for_counting, read_count
 from par.providers._failures import facts_of_headers
 from par.providers._reading import parse_body
 
 __all__ = ["Anthropic"]
 
 _PATH = "/v1/messages"
+_COUNT = "/v1/messages/count_tokens"
+_COUNTED = frozenset({
+    "cache_control",
+    "context_management",
+    "mcp_servers",
+    "messages",
+    "model",
+    "output_config",
+    "speed",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+})
+"""Source: https://docs.anthropic.com/en/api/messages-count-tokens"""
 
 
 @final
@@ -91,6 +107,19 @@ class Anthropic:
         reply = read_message(parse_body(await read_body(answer, PROVIDER), PROVIDER), source)
         await show_whole(reply, call.emit)
         return reply
+
+    async def count_tokens(self, call: ModelCall, /) -> int:
+        """Return how many tokens the call would have the model read, counted by the API; nothing is generated.
+
+        Raises:
+            MissingKey: if there is no client and no key.
+            ModelError: if the tokens could not be counted; the class says what can be done.
+            UsageError: as for the call itself.
+        """
+        request = self._requests.prepare(call)
+        body = for_counting(request.body, _COUNTED)
+        answer = await self._endpoint.post(_COUNT, body, stream=False, betas=request.betas)
+        return read_count(answer.content, PROVIDER)
 
     async def aclose(self) -> None:
         """Close the connections made on this event loop; a client of the caller's is left alone."""

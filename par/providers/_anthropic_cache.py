@@ -11,7 +11,7 @@ import attrs
 from par._json import Json, JsonObject
 from par.calls import PromptCache
 from par.errors import UsageError
-from par.providers._reading import array, obj
+from par.providers._reading import array, obj, string
 from par.providers._wire_cache import WireCache
 from par.providers._wired import Wired
 
@@ -99,7 +99,7 @@ def _mark_message(messages: list[JsonObject], place: Place, marked: WireCache[Wi
     content: list[Json] = [*array(message.get("content"))]
     for number in reversed(range(min(place.block + 1, len(content)))):
         block = content[number]
-        if obj(block).get("type") in _MARKABLE:
+        if string(obj(block).get("type")) in _MARKABLE:
             if not isinstance(block, Wired) or "cache_control" in block:
                 return 0
             content[number] = marked.get(block)

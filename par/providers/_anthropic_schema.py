@@ -6,7 +6,7 @@ Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 from collections.abc import Mapping
 
 from par._json import Json, JsonObject, dump_json
-from par.providers._reading import array, obj
+from par.providers._reading import array, obj, string
 
 __all__ = ["closed_schema"]
 
@@ -48,7 +48,11 @@ def _closed(schema: JsonObject) -> JsonObject:
             result[name] = _closed_value(value)
         elif name in _CHOICES:
             result[_CHOICES[name]] = [_closed_value(item) for item in array(value)]
-        elif name in _KEPT or (name == "format" and value in _FORMATS) or (name == "minItems" and value in (0, 1)):
+        elif (
+            name in _KEPT
+            or (name == "format" and string(value) in _FORMATS)
+            or (name == "minItems" and value in (0, 1))
+        ):
             result[name] = value
         elif not name.startswith("$"):  # where the schema comes from says nothing to the model
             told.append(f"{name}: {dump_json(value) if isinstance(value, (dict, list)) else value}")

@@ -134,7 +134,7 @@ def tool_choice(
         if wanted.required and len(named) == 1:
             choice = {"type": "tool", "name": wanted.names[0]}
         else:
-            offered = [tool for tool in tools if tool.get("name") in named]
+            offered = [tool for tool in tools if string(tool.get("name")) in named]
             choice = {"type": "any" if wanted.required else "auto"}
     elif wanted == "required":
         if not tools:

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
-from typing import Final, Protocol, final
+from typing import Final, Protocol, TypeAlias, final
 
 import anyio
 import attrs
@@ -36,23 +36,18 @@ class Sdk(Protocol):
     def timeout(self) -> object: ...
 
 
-@attrs.frozen(kw_only=True)
-class _Facts:
-    """What the client said when a request was made: with other facts it would be another request."""
-
-    base_url: httpx2.URL
-    auth: dict[str, str] = attrs.field(repr=False)
-    headers: dict[str, str] = attrs.field(repr=False)
-    query: Mapping[str, object]
-    timeout: object
-    http_headers: list[tuple[bytes, bytes]] = attrs.field(repr=False)
+_Facts: TypeAlias = tuple[
+    httpx2.URL, dict[str, str], dict[str, str], Mapping[str, object], object, list[tuple[bytes, bytes]]
+]
+"""What the client says of its address, key, headers, query and timeout, and the headers of its HTTP client: with others it
+would be another request. A tuple, because its parts are mostly the same objects each time, which it compares first."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Form:
     """A request without its body; ``None`` for one that cannot be made from what is known."""
 
-    facts: _Facts
+    facts: _Facts = attrs.field(repr=False)
     request: httpx2.Request | None
 
 
@@ -105,20 +100,15 @@ class Direct:
 
     def _facts(self) -> _Facts:
         client = self._client
-        return _Facts(
-            base_url=client.base_url,
-            auth=client.auth_headers,
-            # what is no text marks a header that is left out, by an object that is another each time
-            headers={name: value for name, value in client.default_headers.items() if isinstance(value, str)},
-            query=client.default_query,
-            timeout=client.timeout,
-            http_headers=self._http.headers.raw,
-        )
+        # what is no text marks a header that is left out, by an object that is another each time
+        headers = {name: value for name, value in client.default_headers.items() if isinstance(value, str)}
+        http_headers = self._http.headers.raw
+        return client.base_url, client.auth_headers, headers, client.default_query, client.timeout, http_headers
 
     def _is_known(self, request: httpx2.Request, facts: _Facts) -> bool:
         known = httpx2.Headers(self._http.headers)
-        known.update(facts.auth)
-        known.update(facts.headers)
+        known.update(facts[1])
+        known.update(facts[2])
         return set(request.extensions) <= {"timeout"} and all(
             name.startswith(_STATISTICS) or name in _MADE_FOR_EACH or known.get(name) == value
             for name, value in request.headers.multi_items()

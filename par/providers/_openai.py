@@ -151,6 +151,24 @@ class OpenAI:
         """
         return await self._model.answer(call)
 
+    async def count_tokens(self, call: ModelCall, /) -> int:
+        """Return how many tokens the call would have the model read, counted by the responses API.
+
+        Nothing is generated. Servers of chat completions have no endpoint for it: ``estimate_tokens`` of
+        ``par.middleware`` guesses.
+
+        Raises:
+            UsageError: if ``api`` is ``"chat"``, and as for the call itself.
+            MissingKey: if there is no client and no key.
+            ModelError: if the tokens could not be counted; the class says what can be done.
+        """
+        if isinstance(self._model, ResponsesModel):
+            return await self._model.count_tokens(call)
+        raise UsageError(
+            'chat completions have no endpoint that counts tokens: use api="responses" where the server has it, '
+            "or guess with par.middleware.estimate_tokens"
+        )
+
     async def aclose(self) -> None:
         """Close the connections made on this event loop; a client of the caller's is left alone."""
         await self._model.aclose()

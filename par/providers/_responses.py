@@ -5,6 +5,7 @@ from typing import final
 from par.calls import ModelCall, ModelReply
 from par.errors import UsageError
 from par.providers._answers import is_stream, read_body, read_stream, show_whole
+from par.providers._counting import for_counting, read_count
 from par.providers._failures import facts_of_headers
 from par.providers._openai_client import Endpoint
 from par.providers._openai_drops import tell
@@ -17,6 +18,21 @@ from par.providers._responses_stream import ResponseStream
 __all__ = ["ResponsesModel"]
 
 _PATH = "/responses"
+_COUNT = "/responses/input_tokens"
+_COUNTED = frozenset({
+    "conversation",
+    "input",
+    "instructions",
+    "model",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "reasoning",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+})
+"""Source: https://platform.openai.com/docs/api-reference/responses/input-tokens"""
 _OPENAI = "openai"
 
 
@@ -71,6 +87,18 @@ class ResponsesModel:
         reply = read_response(parse_body(raw, self._provider), source)
         await show_whole(reply, call.emit)
         return reply
+
+    async def count_tokens(self, call: ModelCall) -> int:
+        """Return how many tokens the call would have the model read, counted by the API.
+
+        Raises:
+            ModelError: the one that fits.
+        """
+        requests = self._requests
+        if requests is None:
+            requests = self._requests = self._begin()
+        answer = await self._endpoint.post(_COUNT, for_counting(requests.body(call), _COUNTED), stream=False)
+        return read_count(answer.content, self._provider)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop, unless the client is the user's."""

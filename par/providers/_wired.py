@@ -26,6 +26,8 @@ class Wired(dict[str, Json]):  # a dict, so that all who read JSON can read it
 
     __slots__ = ("_text",)
 
+    _text: bytes
+
     def text(self) -> bytes:
         """Return the JSON text, in UTF-8.
 

@@ -2,9 +2,10 @@
 
 from par._pipeline.handler import ModelHandler
 from par.providers._openai import OpenAI
+from par.providers._openai_embeddings import Embedded, Embeddings, Vector
 from par.providers._openai_profile import Droppable, Profile, profile_of
 
-__all__ = ["Droppable", "OpenAI", "Profile", "from_name", "profile_of"]
+__all__ = ["Droppable", "Embedded", "Embeddings", "OpenAI", "Profile", "Vector", "from_name", "profile_of"]
 
 
 def from_name(model: str) -> ModelHandler:

@@ -3,7 +3,7 @@
 Each scenario is a ``ProviderServer`` with a script and what must come of it; ``await scenario(subject)`` plays it on
 the event loop of the caller. A provider of one's own is tested with pytest so::
 
-    @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+    @pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=str)
     async def test_my_provider(scenario):
         await scenario(Subject(api="chat", open=my_provider))
 """
@@ -16,7 +16,7 @@ from par.testing._contract.streams import STREAMS
 from par.testing._contract.subject import Capability, ContractBroken, Subject
 from par.testing._contract.tools import TOOLS
 
-__all__ = ["SCENARIOS", "Capability", "ContractBroken", "Scenario", "Subject"]
+__all__ = ["ALL_SCENARIOS", "Capability", "ContractBroken", "Scenario", "Subject"]
 
-SCENARIOS: tuple[Scenario, ...] = (*ANSWERS, *TOOLS, *CONTENT, *FAILURES, *STREAMS)
+ALL_SCENARIOS: tuple[Scenario, ...] = (*ANSWERS, *TOOLS, *CONTENT, *FAILURES, *STREAMS)
 """All of them."""

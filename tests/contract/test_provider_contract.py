@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 from par.providers.anthropic import Anthropic
 from par.providers.ollama import Ollama
 from par.providers.openai import OpenAI
-from par.testing.contract import SCENARIOS, Subject
+from par.testing.contract import ALL_SCENARIOS, Subject
 
 pytestmark = pytest.mark.anyio
 
@@ -78,7 +78,7 @@ SUBJECTS = {
 }
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=str)
 @pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS)
 async def test_the_provider_does_what_the_contract_says(subject, scenario):
     await scenario(subject)
@@ -87,7 +87,7 @@ async def test_the_provider_does_what_the_contract_says(subject, scenario):
 # the same class as "openai-chat", with a client of its own, which costs more to make than a scenario to play
 BY_ADDRESS = [
     scenario
-    for scenario in SCENARIOS
+    for scenario in ALL_SCENARIOS
     if scenario.name
     in {
         "a_plain_answer",

@@ -30,6 +30,10 @@ def test_the_first_agent_of_the_readme_is_the_file_that_is_type_checked():
     assert (ROOT / "docs/examples/first_agent.py").read_text() in (ROOT / "README.md").read_text()
 
 
+def test_the_provider_of_the_docs_is_the_file_that_is_type_checked():
+    assert (ROOT / "docs/examples/own_provider.py").read_text() in (ROOT / "docs/how-to/test-a-provider.md").read_text()
+
+
 def test_every_page_is_reachable_from_the_index():
     index = (ROOT / "docs/index.md").read_text()
     pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")} - {"index.md"}

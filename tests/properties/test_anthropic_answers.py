@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from par.calls import ModelCall, PromptCache, Settings
@@ -85,6 +85,7 @@ def test_any_stream_is_a_reply_or_an_error_and_goes_back(events):
     goes_back(stream.reply())
 
 
+@example(blocks=[{"type": []}], shown=[])
 @given(blocks=st.lists(OBJECTS, max_size=4), shown=st.lists(OBJECTS, max_size=3))
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_opaque_block_can_be_sent(blocks, shown):

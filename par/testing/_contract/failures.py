@@ -141,8 +141,9 @@ async def an_error_page(stage: Stage) -> None:
 @scenario()
 async def an_answer_that_is_garbage(stage: Stage) -> None:
     """What is not the API's is UnreadableReply and never an empty answer."""
-    for body, kind in [(_PAGE, "text/html"), (b"garbage", "application/json"), (b"{}", "application/json")]:
-        async with stage.bench([raw_answer(body, content_type=kind)]) as bench:
+    bodies = [(_PAGE, "text/html"), (b"garbage", "application/json"), (b"{}", "application/json")]
+    async with stage.bench([raw_answer(body, content_type=kind) for body, kind in bodies]) as bench:
+        for _ in bodies:
             error = await bench.must_fail()
 
             expect(isinstance(error, UnreadableReply), f"{error!r} is no UnreadableReply")
@@ -161,8 +162,8 @@ async def the_key_is_in_no_error(stage: Stage) -> None:
         raw_answer(f"no JSON, but {key}"),
         fail(RateLimited(f"the key {key} has no room")),
     ]
-    for line in lines:
-        async with stage.bench([line]) as bench:
+    async with stage.bench(lines) as bench:
+        for _ in lines:
             error = await bench.must_fail()
 
             told = f"{error} {error!r} {getattr(error, 'body', None)!r} {getattr(error, 'detail', None)!r}"
@@ -172,8 +173,9 @@ async def the_key_is_in_no_error(stage: Stage) -> None:
 @scenario(needs="streaming", modes=(True,))
 async def an_error_within_the_stream(stage: Stage) -> None:
     """What an event says went wrong is that error, and what had come is no answer."""
-    for told in (Overloaded(), RateLimited()):
-        async with stage.bench([Faulty(say("Once upon a time"), error=told, error_after=4)]) as bench:
+    told = (Overloaded(), RateLimited())
+    async with stage.bench([Faulty(say("Once upon a time"), error=each, error_after=4) for each in told]) as bench:
+        for _ in told:
             error = await bench.must_fail()
 
             expect(isinstance(error, TransientModelError), f"{error!r} is no TransientModelError")

@@ -34,8 +34,8 @@ _STYLES = (
 async def events_in_every_legal_form(stage: Stage) -> None:
     """Line ends, comments, several lines of data, byte order marks, and cuts anywhere change nothing."""
     said: list[Say | Call] = [say("Grüße, 你好, 🙂"), call("weather", city="Zürich")]
-    for style in _STYLES:
-        async with stage.bench([Faulty(said, sse=style)]) as bench:
+    async with stage.bench([Faulty(said, sse=style) for style in _STYLES]) as bench:
+        for style in _STYLES:
             reply = await bench.ask()
 
             expect(reply.message.text == "Grüße, 你好, 🙂", f"{style!r} gives the text {reply.message.text!r}")
@@ -47,13 +47,16 @@ async def events_in_every_legal_form(stage: Stage) -> None:
 async def a_cut_stream_is_no_answer(stage: Stage) -> None:
     """A stream that ends early is StreamInterrupted, wherever and however politely it ends."""
     places: tuple[Literal["event", "character"], ...] = ("event", "character")
-    for place in places:
-        for clean in (False, True):
-            async with stage.bench([Faulty(say("Grüße und mehr"), cut_in=place, clean_cut=clean)]) as bench:
-                error = await bench.must_fail()
+    cuts: list[tuple[Literal["event", "character"], bool]] = [
+        (place, clean) for place in places for clean in (False, True)
+    ]
+    script = [Faulty(say("Grüße und mehr"), cut_in=place, clean_cut=clean) for place, clean in cuts]
+    async with stage.bench(script) as bench:
+        for place, _ in cuts:
+            error = await bench.must_fail()
 
-                how = f"cut in the middle of {'an' if place == 'event' else 'a'} {place}"
-                expect(isinstance(error, StreamInterrupted), f"{how}: {error!r} is no StreamInterrupted")
+            how = f"cut in the middle of {'an' if place == 'event' else 'a'} {place}"
+            expect(isinstance(error, StreamInterrupted), f"{how}: {error!r} is no StreamInterrupted")
 
 
 @scenario(modes=(False,))

@@ -74,9 +74,10 @@ class Delivery:
             part, is_cut = cut.take(piece)
             await self._send(part)
             if is_cut:
-                if self.faults.clean_cut:
-                    await self.writer.end()
-                raise HungUp
+                if not self.faults.clean_cut:
+                    raise HungUp
+                await self.writer.end()
+                return
             self.seen.events_sent = number + 1
         if self.faults.stall_after is not None and self.faults.stall_after >= len(pieces):
             await anyio.sleep_forever()

@@ -80,7 +80,15 @@ _DOCUMENT = record(
     },
     ["source"],
 )
-_RESULT_PARTS = each(tagged({"text": _TEXT, "image": _IMAGE, "document": _DOCUMENT, "search_result": anything}))
+_RESULT_PARTS = each(
+    tagged({
+        "text": _TEXT,
+        "image": _IMAGE,
+        "document": _DOCUMENT,
+        "search_result": anything,
+        "tool_reference": anything,
+    })
+)
 _RESULT = record(
     {
         "type": anything,
@@ -153,6 +161,8 @@ _MESSAGE = tagged(
             {"role": anything, "content": either(_words, each(_blocks(_ASSISTANT_BLOCKS), least=1))},
             ["role", "content"],
         ),
+        # in betas it adds tools, and instructions that hold from there on
+        "system": record({"role": anything, "content": either(_words, each(anything, least=1))}, ["role", "content"]),
     },
     by="role",
 )

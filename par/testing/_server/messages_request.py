@@ -24,7 +24,13 @@ def check_request(body: JsonObject, headers: Mapping[str, str], issued: Issued) 
     if "anthropic-version" not in headers:
         raise Refused("anthropic-version: header is required")
     check_fields(body)
-    messages = [object_of(message) for message in items_of(body["messages"])]
+    everything = [object_of(message) for message in items_of(body["messages"])]
+    messages = [message for message in everything if message["role"] != "system"]
+    if len(messages) < len(everything) and "anthropic-beta" not in headers:
+        raise Refused(
+            'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as '
+            "an input message role."
+        )
     _check_tools(body, messages)
     _check_thinking(body, messages)
     _check_conversation(messages)
@@ -99,8 +105,6 @@ def blocks_of(message: JsonObject) -> list[JsonObject]:
 
 
 def _check_conversation(messages: list[JsonObject]) -> None:
-    if messages[0]["role"] != "user":
-        raise Refused('messages: first message must use the "user" role')
     waiting: list[str] = []
     used: set[str] = set()
     joined = _joined(messages)

@@ -29,11 +29,6 @@ def worded(wrong: Misshapen) -> Refused:
         case "type":
             return Refused(f"{where}: Input should be {wrong.detail}")
         case "value":
-            if where.endswith(".role") and "'system'" in wrong.detail:
-                return Refused(
-                    'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not '
-                    '"system" as an input message role.'
-                )
             return Refused(f"{where}: Input should be {wrong.detail}")
 
 

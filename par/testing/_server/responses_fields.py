@@ -222,6 +222,9 @@ _REQUEST = record(
             record({
                 "effort": nullable(choice("none", "minimal", "low", "medium", "high", "xhigh")),
                 "summary": nullable(choice("auto", "concise", "detailed")),
+                "generate_summary": nullable(choice("auto", "concise", "detailed")),
+                "context": anything,
+                "mode": anything,
             })
         ),
         "include": nullable(each(_INCLUDE)),

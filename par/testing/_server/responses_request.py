@@ -153,9 +153,9 @@ def _kind(item: JsonObject) -> str:
 
 
 def _is_said(item: JsonObject) -> bool:
-    """Tell whether the model can have made the item."""
+    """Tell whether the item can be what the model did after it had thought; its words have an id then."""
     if not item:
         return False
     if _kind(item) == "message":
-        return item.get("role") == "assistant"
+        return item.get("role") == "assistant" and "id" in item
     return not _kind(item).endswith(("_output", "_response"))

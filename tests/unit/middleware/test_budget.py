@@ -236,7 +236,8 @@ SPENT = Usage(input_tokens=1000, cache_read_tokens=400, cache_write_tokens=100, 
 async def test_replies_get_their_cost(asked, answered, cost):
     call = attrs.evolve(model_call(), model=asked)
 
-    answer = await drive_model([Pricing(prices=PRICES)], Script([reply("ok", usage=SPENT, model=answered)]), call)
+    layer = Pricing(prices=PRICES, unknown="no_cost")
+    answer = await drive_model([layer], Script([reply("ok", usage=SPENT, model=answered)]), call)
 
     assert answer.usage == attrs.evolve(SPENT, cost_micro=int(cost))
 

@@ -12,8 +12,6 @@ from par.messages import Assistant, Opaque, Reasoning, Text, ToolResult, ToolRes
 from par.providers._anthropic_request import MessageRequests
 from par.providers.anthropic import Anthropic
 
-pytestmark = pytest.mark.anyio
-
 SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "q"}}
 FOUND = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "url": "u"}]}
 CONTAINER = {"id": "c1", "expires_at": "2026-12-01T00:00:00Z"}
@@ -65,6 +63,7 @@ def sent_back(reply, *after):
     return MessageRequests("m", 1).body(ModelCall(model="m", messages=history))
 
 
+@pytest.mark.anyio
 async def test_what_is_said_of_the_whole_answer_is_in_its_details():
     usage = {
         "input_tokens": 1,
@@ -95,6 +94,7 @@ async def test_what_is_said_of_the_whole_answer_is_in_its_details():
     }
 
 
+@pytest.mark.anyio
 async def test_a_stream_says_the_same():
     edits = {"applied_edits": []}
 
@@ -114,6 +114,7 @@ async def test_a_stream_says_the_same():
     assert reply.finish == "content_filter"
 
 
+@pytest.mark.anyio
 async def test_events_of_kinds_to_come_are_details():
     new = {"type": "message_rated", "stars": 5}
 
@@ -122,6 +123,7 @@ async def test_events_of_kinds_to_come_are_details():
     assert reply.details["events"] == [new]
 
 
+@pytest.mark.anyio
 async def test_the_servers_tools_stay_in_their_place_and_go_back():
     content = [
         {"type": "thinking", "thinking": "", "signature": "sig"},
@@ -146,6 +148,7 @@ async def test_the_servers_tools_stay_in_their_place_and_go_back():
 @pytest.mark.parametrize(
     ("text", "value"), [('{"query": "q"}', {"query": "q"}), ('{"que', {"malformed": '{"que'}), ("", {})]
 )
+@pytest.mark.anyio
 async def test_the_input_of_a_servers_tool_streams_into_its_block(text, value):
     pieces = [delta(0, "input_json_delta", partial_json=piece) for piece in (text[:3], text[3:])]
 
@@ -154,6 +157,7 @@ async def test_the_input_of_a_servers_tool_streams_into_its_block(text, value):
     assert reply.message.content == (Opaque("anthropic", {**SEARCH, "input": value}),)
 
 
+@pytest.mark.anyio
 async def test_blocks_that_share_a_number_do_not_overwrite_each_other():
     reply = await stream(
         start(),
@@ -168,6 +172,7 @@ async def test_blocks_that_share_a_number_do_not_overwrite_each_other():
     assert reply.message.content == (Text("a"), ToolUse("t", "n", {"x": 1}))
 
 
+@pytest.mark.anyio
 async def test_pieces_of_a_block_that_was_not_announced_are_kept():
     reply = await stream(
         start(), delta(3, "signature_delta", signature="s"), delta(4, "text_delta", text="a"), end(), STOP
@@ -176,6 +181,7 @@ async def test_pieces_of_a_block_that_was_not_announced_are_kept():
     assert reply.message.content == (Reasoning("", "s"), Text("a"))
 
 
+@pytest.mark.anyio
 async def test_what_a_message_begins_with_is_part_of_it():
     reply = await stream(start(content=[{"type": "text", "text": "a"}]), block(0, type="text", text="b"), end(), STOP)
 
@@ -183,6 +189,7 @@ async def test_what_a_message_begins_with_is_part_of_it():
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.anyio
 async def test_the_container_is_kept_and_named_with_the_results_of_tools(streamed):
     use = {"type": "tool_use", "id": "t", "name": "own", "input": {}}
     if streamed:
@@ -196,6 +203,7 @@ async def test_the_container_is_kept_and_named_with_the_results_of_tools(streame
     assert sent_back(reply, results)["container"] == "c1"
 
 
+@pytest.mark.anyio
 async def test_a_run_goes_on_where_the_api_pauses_and_sends_back_what_was_said():
     answers = [
         message(SEARCH, stop="pause_turn", container=CONTAINER),
@@ -219,7 +227,7 @@ async def test_a_run_goes_on_where_the_api_pauses_and_sends_back_what_was_said()
     assert [body.get("container") for body in bodies] == [None, "c1", "c1"]
 
 
-async def test_a_conversation_of_another_provider_goes_on_here():
+def test_a_conversation_of_another_provider_goes_on_here():
     history = (
         User((Text("q"),)),
         Assistant((
@@ -253,6 +261,7 @@ async def test_a_conversation_of_another_provider_goes_on_here():
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.anyio
 async def test_each_kind_of_error_has_its_class(kind, error, streamed):
     body = {"type": "error", "error": {"type": kind, "message": "told"}, "request_id": "r"}
 
@@ -264,6 +273,7 @@ async def test_each_kind_of_error_has_its_class(kind, error, streamed):
     assert caught.value.body
 
 
+@pytest.mark.anyio
 async def test_a_prompt_that_is_too_long_is_told_apart():
     body = {"error": {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}}
 
@@ -271,6 +281,7 @@ async def test_a_prompt_that_is_too_long_is_told_apart():
         await whole(body)
 
 
+@pytest.mark.anyio
 async def test_extra_fields_of_the_request_are_sent_as_they_are():
     server = wire.serve(json_body=message({"type": "text", "text": "hi"}))
     servers = [{"type": "url", "url": "https://x", "name": "x"}]

@@ -27,6 +27,7 @@ def test_what_the_api_takes_is_left_as_it_is(schema):
         ({"type": "integer", "minimum": 1, "maximum": 9}, "(minimum: 1, maximum: 9)"),
         ({"type": "string", "minLength": 1, "description": "A name."}, "A name. (minLength: 1)"),
         ({"type": "string", "format": "color"}, "(format: color)"),
+        ({"type": "string", "format": ["date"]}, '(format: ["date"])'),
         ({"type": "array", "items": {"type": "string"}, "minItems": 3}, "(minItems: 3)"),
         ({"type": "string", "examples": ["a"]}, '(examples: ["a"])'),
     ],

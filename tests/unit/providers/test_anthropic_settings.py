@@ -172,7 +172,7 @@ def test_what_goes_together_is_sent(setting):
 async def test_each_dropped_setting_is_told():
     told = []
 
-    async def emit(event):
+    async def emit(event):  # noqa: ASYNC124 # an emit is async
         told.append(event)
 
     ctx = RunContext[object](None, call_id="model-3", emit=emit)

@@ -69,8 +69,9 @@ async def test_what_is_said_about_a_streamed_answer_is_in_its_details():
             "id": "c1",
             "created": 5,
             "obfuscation": "x",
+            "model": "m",
         },
-        {**chunk({"content": "i"}, logprobs={"content": [{"token": "i"}]}), "citations": ["https://a"]},
+        {**chunk({"content": "i"}, logprobs={"content": [{"token": "i"}]}), "citations": ["https://a"], "searched": 1},
         {**chunk(finish="stop", native_finish_reason="STOP"), "service_tier": "flex", "citations": ["https://a", "b"]},
         {"choices": [], "usage": {"prompt_tokens": 1, "cost": 0.5}},
         {"choices": [], "moderation": {"input": {"flagged": False}}},
@@ -81,6 +82,7 @@ async def test_what_is_said_about_a_streamed_answer_is_in_its_details():
         "created": 5,
         "service_tier": "flex",
         "citations": ["https://a", "b"],
+        "searched": 1,
         "moderation": {"input": {"flagged": False}},
         "usage": {"prompt_tokens": 1, "cost": 0.5},
         "logprobs": {"content": [{"token": "h"}, {"token": "i"}]},
@@ -255,6 +257,16 @@ async def test_a_call_of_free_text_is_a_call_with_that_text():
 
     assert reply.message.tool_uses == (ToolUse("a", "run", malformed="ls -l"),)
     assert reply.message.content[-1].data == {"tool_calls": {"a": {"type": "custom", "custom": custom["custom"]}}}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_fields_of_a_function_that_par_does_not_know_are_kept(streamed):
+    call = {"index": 0, "id": "a", "function": {"name": "t", "arguments": "{}", "thoughts": "x", "none": None}}
+    last = chunk(finish="tool_calls")
+
+    reply = await (stream(chunk({"tool_calls": [call]}), last) if streamed else whole(said({"tool_calls": [call]})))
+
+    assert reply.message.content[-1] == Opaque("openai", {"tool_calls": {"a": {"function": {"thoughts": "x"}}}})
 
 
 async def test_a_stream_that_holds_a_whole_message_is_read():

@@ -66,6 +66,14 @@ def test_other_servers_are_sent_the_chosen_tools_alone(required, choice):
     assert (sent.get("tool_choice"), names(sent)) == (choice, ["a", "c"])
 
 
+def test_one_tool_that_may_be_called_need_not_be():
+    choice = ToolNames("b", required=False)
+
+    assert body(Profile(allowed_tools=True), tool_choice=choice)["tool_choice"]["allowed_tools"]["mode"] == "auto"
+    assert names(body(tool_choice=choice)) == ["b"]
+    assert "tool_choice" not in body(tool_choice=choice)
+
+
 def test_a_choice_of_a_tool_that_there_is_not_is_a_mistake():
     with pytest.raises(UsageError, match="tool_choice names x, z"):
         body(tool_choice=ToolNames(["z", "a", "x"]))

@@ -11,11 +11,11 @@ from par import Assistant, ModelReply, ParError, Text, ToolUse
 from par.deltas import TextDelta
 from par.errors import Overloaded
 from par.providers.openai import OpenAI
-from par.testing.contract import SCENARIOS, ContractBroken, Subject
+from par.testing.contract import ALL_SCENARIOS, ContractBroken, Subject
 
 pytestmark = pytest.mark.anyio
 
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+BY_NAME = {scenario.name: scenario for scenario in ALL_SCENARIOS}
 
 
 def subject(spoil, **fields):
@@ -44,12 +44,12 @@ async def working(model, call):
 
 
 def test_there_are_scenarios_and_each_says_what_it_is_about():
-    assert len(SCENARIOS) > 30
-    assert len(BY_NAME) == len(SCENARIOS)
-    assert all(scenario.about and str(scenario) == scenario.name for scenario in SCENARIOS)
+    assert len(ALL_SCENARIOS) > 30
+    assert len(BY_NAME) == len(ALL_SCENARIOS)
+    assert all(scenario.about and str(scenario) == scenario.name for scenario in ALL_SCENARIOS)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+@pytest.mark.parametrize("scenario", ALL_SCENARIOS, ids=str)
 async def test_a_provider_that_does_nothing_passes_no_scenario(scenario):
     spoil = crashing if scenario.name in ("an_empty_answer", "what_others_sealed_is_not_sent") else mute
 

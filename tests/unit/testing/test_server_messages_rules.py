@@ -84,7 +84,7 @@ WRONG = {
         'Unexpected role "system"',
     ),
     "a role that is none": (put("tool", "messages", 0, "role"), "messages.0.role"),
-    "an assistant first": (lambda body: body["messages"].pop(0), 'first message must use the "user" role'),
+    "no messages but instructions": (put([{"role": "system", "content": "x"}], "messages"), 'role "system"'),
     "no messages": (put([], "messages"), "messages"),
     "content without blocks": (put([], "messages", 0, "content"), "messages.0.content"),
     "an empty text": (put("", "messages", 0, "content", 0, "text"), "not empty"),
@@ -94,6 +94,7 @@ WRONG = {
         put("data:image/png;base64,aGk=", "messages", 0, "content", 1, "source", "data"),
         "base64",
     ),
+    "a picture that is a number": (put(5, "messages", 0, "content", 1, "source", "data"), "a string of base64"),
     "a picture of another kind": (
         put("image/tiff", "messages", 0, "content", 1, "source", "media_type"),
         "media_type: Input should be one of",
@@ -194,6 +195,10 @@ RIGHT = {
     "a sealed thought": put({"type": "redacted_thinking", "data": "sealed"}, "messages", 1, "content", 0),
     "no thoughts": drop("messages", 1, "content", 0),
     "a document": put(DOCUMENT, "messages", 0, "content", 1),
+    "an assistant first": lambda body: body["messages"].pop(0),
+    "a tool that a search has found": put(
+        [{"type": "tool_reference", "tool_name": "x"}], "messages", 2, "content", 0, "content"
+    ),
     "neighbours of one role": lambda body: body["messages"].append({"role": "user", "content": "quickly"}),
     "a search of the server": lambda body: body["messages"][1]["content"].insert(
         1, {"type": "web_search_tool_result", "tool_use_id": "srv", "content": []}
@@ -209,3 +214,10 @@ def test_what_anthropic_takes_is_taken(change):
     change(body)
 
     assert refusal(MESSAGES, body, VERSION, known()) is None
+
+
+def test_instructions_among_the_messages_are_for_those_who_ask_for_the_beta():
+    body = copy.deepcopy(GOOD)
+    body["messages"].insert(3, {"role": "system", "content": [{"type": "tool_addition", "tool": {}}]})
+
+    assert refusal(MESSAGES, body, {**VERSION, "anthropic-beta": "mid-conversation"}, known()) is None

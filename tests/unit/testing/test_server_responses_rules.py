@@ -83,9 +83,18 @@ WRONG = {
     "altered reasoning": (put("laes", "input", 1, "encrypted_content"), "could not be verified"),
     "reasoning of others": (put("rs_2", "input", 1, "id"), "could not be verified"),
     "reasoning that was not stored": (drop("input", 1, "encrypted_content"), "Items are not persisted"),
+    "reasoning that nobody has given out": (
+        put({"type": "reasoning", "id": "rs_9", "summary": []}, "input", 1),
+        "Item with id 'rs_9' not found.",
+    ),
+    "options of a stream without one": (put({"include_obfuscation": False}, "stream_options"), "'stream' is enabled"),
     "a call without its reasoning": (drop("input", 1), "without its required 'reasoning' item: 'rs_1'"),
     "reasoning that nothing follows": (
         lambda body: body["input"].append({**body["input"].pop(1)}) or drop("input", 1, "id")(body),
+        "without its required following item",
+    ),
+    "reasoning before words without an id": (
+        lambda body: body["input"].insert(2, {"role": "assistant", "content": "Well."}),
         "without its required following item",
     ),
     "a choice without tools": (

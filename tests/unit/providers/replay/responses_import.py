@@ -7,6 +7,7 @@ import httpx2
 from par.calls import ModelCall, OutputSpec, PromptCache, Settings, ToolNames, ToolSpec
 from par.messages import Assistant, Document, Image, Opaque, System, Text, ToolResult, ToolResults, ToolUse, User
 from par.providers._responses_items import blocks_of
+from par.providers._responses_tools import output_format
 
 API = "openai-responses"
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
@@ -24,9 +25,10 @@ def tag_of(url):
 def call_of(body, tag):
     """The call that a request stands for."""
     messages = [System(body["instructions"])] if body.get("instructions") else []
-    messages += _messages(body["input"], tag)
+    items = body["input"]
+    messages += _messages([{"role": "user", "content": items}] if isinstance(items, str) else items, tag)
     settings, output = _settings(body, tag)
-    tools = tuple(_spec(tool) for tool in body.get("tools") or [] if tool["type"] == "function")
+    tools = tuple(_spec(tool) for tool in body.get("tools") or [] if _is_own(tool))
     return ModelCall(
         model=body["model"],
         messages=tuple(messages),
@@ -35,6 +37,10 @@ def call_of(body, tag):
         output=output,
         stream=bool(body.get("stream")),
     )
+
+
+def _is_own(tool):
+    return tool["type"] == "function" and set(tool) <= {"type", "name", "description", "parameters", "strict"}
 
 
 def _spec(tool):
@@ -50,7 +56,7 @@ def _settings(body, tag):
     """What par has a setting for becomes one; the rest is extra, word for word."""
     rest = {name: value for name, value in body.items() if name not in _OF_THE_CALL}
     fields = {}
-    if 0 <= rest.get("temperature", -1) <= 2:
+    if 0 <= (-1 if rest.get("temperature") is None else rest["temperature"]) <= 2:
         fields["temperature"] = rest.pop("temperature")
     if rest.get("max_output_tokens"):
         fields["max_tokens"] = rest.pop("max_output_tokens")
@@ -58,29 +64,37 @@ def _settings(body, tag):
         fields["parallel_tool_uses"] = rest.pop("parallel_tool_calls")
     if rest.get("prompt_cache_key"):
         fields["prompt_cache"] = PromptCache(key=rest.pop("prompt_cache_key"))
-    if "tool_choice" in rest:
-        fields["tool_choice"] = _choice(rest.pop("tool_choice"))
+    choice = _choice(rest.get("tool_choice"))
+    if choice is not None:
+        fields["tool_choice"] = choice
+        del rest["tool_choice"]
     reasoning = dict(rest.get("reasoning") or {})
     if reasoning.get("effort") in _EFFORTS:
         fields["reasoning_effort"] = reasoning.pop("effort")
         rest["reasoning"] = reasoning
     output = None
     text = dict(rest.get("text") or {})
-    if text.get("format", {}).get("type") == "json_schema":
-        schema = text.pop("format")
-        output = OutputSpec(name=schema["name"], schema=schema["schema"])
-        rest["text"] = text
-    provided = tuple(Opaque(tag, tool) for tool in body.get("tools") or [] if tool["type"] != "function")
+    spec = OutputSpec(name=text.get("format", {}).get("name", ""), schema=text.get("format", {}).get("schema", {}))
+    if text.get("format") == output_format(spec)["format"]:
+        output = spec
+        rest["text"] = {name: value for name, value in text.items() if name != "format"}
+    provided = tuple(Opaque(tag, tool) for tool in body.get("tools") or [] if not _is_own(tool))
     extra = {name: value for name, value in rest.items() if value != {}}
     return Settings(**fields, provider_tools=provided, extra=extra), output
 
 
 def _choice(choice):
-    if isinstance(choice, str):
+    """The choice as par has it, ``None`` where it has no word for it."""
+    if choice is None or isinstance(choice, str):
         return choice
     if choice["type"] == "allowed_tools":
-        return ToolNames(tuple(tool["name"] for tool in choice["tools"]), required=choice["mode"] == "required")
-    return ToolNames((choice.get("name") or choice.get("server_label") or choice["type"],))
+        names = tuple(_name(tool) for tool in choice["tools"])
+        return ToolNames(names, required=choice["mode"] == "required")
+    return ToolNames((_name(choice),)) if len(choice) <= 2 else None
+
+
+def _name(tool):
+    return tool.get("name") or tool.get("server_label") or tool["type"]
 
 
 def _messages(items, tag):
@@ -89,12 +103,14 @@ def _messages(items, tag):
     messages = []
     for item in items:
         role, kind = item.get("role"), item.get("type", "message")
-        if role in ("system", "developer"):
+        if role == "system" and isinstance(item["content"], str):
             messages.append(System(item["content"]))
+        elif role in ("system", "developer"):
+            messages.append(User((Opaque(tag, item),)))
         elif role == "user":
             messages.append(User(tuple(_parts(item["content"], tag))))
         elif kind in _RESULTS:
-            _join(messages, ToolResults, "results", [_result(item, names)])
+            _join(messages, ToolResults, "results", [_result(item, names, tag)])
         elif isinstance(item.get("content"), str):
             messages.append(Assistant((Text(item["content"]),)))
         else:
@@ -107,8 +123,16 @@ def _join(messages, make, field, more):
     messages.append(make((*before, *more)))
 
 
-def _result(item, names):
-    return ToolResult(tool_use_id=item["call_id"], name=names.get(item["call_id"], ""), content=item["output"])
+def _result(item, names, tag):
+    output = item["output"] if isinstance(item["output"], list) else [{"type": "input_text", "text": item["output"]}]
+    text = output[0]["text"] if output and set(output[0]) == {"type", "text"} else ""
+    blocks = tuple(_shown(part, tag) for part in output[bool(text) or isinstance(item["output"], str) :])
+    return ToolResult(tool_use_id=item["call_id"], name=names.get(item["call_id"], ""), content=text, blocks=blocks)
+
+
+def _shown(part, tag):
+    block = _part(part, tag)
+    return Opaque(tag, part) if isinstance(block, Text) else block
 
 
 def _said(item, kind, tag):

@@ -65,7 +65,7 @@ _OF_THE_TRANSPORT = {"content-length", "content-encoding", "transfer-encoding"}
 
 def cut_randomly(raw, seed, most=40):
     """Cut bytes at up to ``most`` places, within lines and characters too; the same for the same seed."""
-    random = Random(seed)  # it must be the same each time
+    random = Random(seed)
     places = sorted(random.randrange(len(raw) + 1) for _ in range(random.randint(1, most)))
     return [raw[a:b] for a, b in pairwise([0, *places, len(raw)]) if a < b]
 

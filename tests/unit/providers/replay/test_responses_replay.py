@@ -183,3 +183,79 @@ def test_a_compacted_conversation_is_kept_and_sent_back_as_it_is(row):
     body = {name: value for name, value in row.json.items() if name not in NOT_KEPT}
     assert kept.lost(body, reply) == []
     assert requests.body(ModelCall(model="m", messages=(reply.message,)))["input"] == row.json["output"]
+
+
+PDF = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,QUJD"}
+ASKED = {"role": "user", "content": "x"}
+SHAPES = {
+    "an input that is text": {"input": "hi", "temperature": None, "top_p": 0.5},
+    "tools of the provider": {
+        "input": [ASKED],
+        "tools": [
+            {"type": "mcp", "server_label": "a", "server_url": "u"},
+            {"type": "code_interpreter", "container": {}},
+        ],
+        "tool_choice": {"type": "mcp", "server_label": "a", "name": "b"},
+        "include": ["code_interpreter_call.outputs"],
+    },
+    "a format with more to it": {
+        "input": [ASKED],
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": {}, "strict": True, "description": "d"}},
+    },
+    "a developer's message": {"input": [ASKED, {"role": "developer", "content": "be kind"}, ASKED]},
+    "media": {
+        "input": [
+            {"role": "user", "content": [{"type": "input_image", "image_url": "data:image/png;base64,QUJD"}, PDF]},
+            {
+                "role": "user",
+                "content": [{"type": "input_image", "file_id": "f"}, {"type": "input_file", "file_id": "f"}],
+            },
+        ]
+    },
+    "items of the provider": {
+        "input": [
+            ASKED,
+            {"type": "code_interpreter_call", "id": "ci", "code": "1", "container_id": "c", "outputs": None},
+            {"type": "image_generation_call", "id": "ig", "result": "QUJD", "status": "completed"},
+            {"type": "item_reference", "id": "a"},
+            {"role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+            ASKED,
+        ]
+    },
+    "a result that shows": {
+        "input": [
+            ASKED,
+            {"type": "function_call", "call_id": "c", "name": "t", "arguments": "{}"},
+            {
+                "type": "function_call_output",
+                "call_id": "c",
+                "output": [
+                    {"type": "input_text", "text": "see"},
+                    {"type": "input_image", "image_url": "https://x"},
+                    PDF,
+                ],
+            },
+        ]
+    },
+    "a custom tool": {
+        "input": [
+            ASKED,
+            {"type": "custom_tool_call", "call_id": "c", "name": "t", "input": "a b"},
+            {"type": "custom_tool_call_output", "call_id": "c", "output": "z"},
+        ],
+        "tools": [{"type": "custom", "name": "t"}],
+    },
+    "extras": {"input": [ASKED], "max_output_tokens": 5, "metadata": {"a": "b"}, "truncation": "auto", "user": "u"},
+}
+"""Requests that the API takes, and that are not among the recorded ones."""
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_a_request_of_another_shape_comes_through_too(shape):
+    body = {"model": "gpt-4.1", **shape}
+
+    ours = ResponseRequests("gpt-4.1", tag=API, profile=Profile()).body(call_of(body, API))
+
+    if isinstance(shape["input"], str):
+        body["input"] = [{"role": "user", "content": shape["input"]}]
+    assert differences(ours, body, RESPONSES) == []
