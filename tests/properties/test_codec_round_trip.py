@@ -17,7 +17,7 @@ from par.calls import NoOutput, RunResult, Settings, ToolNames
 from par.codec import TAGS, decode, dumps, encode, loads
 from par.errors import DecodeError
 from par.messages import Document, Image, ResultBlock
-from par.outcomes import Done
+from par.outcomes import Done, NeedsApproval
 
 TEXT = st.text(st.characters(), max_size=8)  # with lone surrogates and control characters
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXT
@@ -38,6 +38,7 @@ RANGES = {
     (Settings, "temperature"): st.none() | st.floats(0, 2),
     (Settings, "top_p"): st.none() | st.floats(0, 1, exclude_min=True),
     (Settings, "max_tokens"): st.none() | st.integers(1),
+    (NeedsApproval, "expires_s"): st.none() | st.floats(0, 1e9, exclude_min=True),
 }
 
 
