@@ -32,11 +32,15 @@ from par._tool.tool import AgentTool
 from par.calls import ProbedTool, RunResult, Settings, ToolCall, ToolPort
 from par.errors import DuplicateTool, UnknownModel, UsageError
 from par.messages import Message, Prompt, as_messages
-from par.outcomes import Failed, ToolOutcome
+from par.outcomes import Failed, ToolOutcome, Unknown
 
 __all__ = ["Agent"]
 
 _CLOCK = Clock()
+_RIVAL = (
+    "This call was being made by a process that gives no sign of life and may go on with it. It has not had its effect "
+    "yet, and may still have it: verify later before repeating it."
+)
 _CLOSE_S = 5.0
 """How long the clients of models may take to close their connections."""
 
@@ -348,6 +352,8 @@ async def _invoke_tool(call: ToolCall) -> ToolOutcome:
         if tool.spec.on_unknown != "retry":
             if call.ctx.in_doubt and isinstance(tool, ProbedTool):
                 found = await tool.find_effect(call)
+                if found is None and call.ctx.rival:
+                    found = Unknown(reason=_RIVAL)
                 if found is not None:
                     return found
             await Run.of(call.ctx).steps.claim(call.ctx.idempotency_key)

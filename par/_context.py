@@ -67,7 +67,18 @@ class RunContext(Generic[D_co]):
     ``deps`` is what the caller passed to ``run``. One context belongs to one call; do not keep it.
     """
 
-    __slots__ = ("_deadline", "_emit", "call_id", "deps", "grant", "idempotency_key", "in_doubt", "port", "tool")
+    __slots__ = (
+        "_deadline",
+        "_emit",
+        "call_id",
+        "deps",
+        "grant",
+        "idempotency_key",
+        "in_doubt",
+        "port",
+        "rival",
+        "tool",
+    )
 
     deps: D_co
 
@@ -96,6 +107,8 @@ class RunContext(Generic[D_co]):
         """What was decided about this very call ahead of it, if it has waited for that; see ``par.approvals``."""
         self.in_doubt = False
         """Whether this very call was being made, after every check, when its process died."""
+        self.rival = False
+        """Whether that process may be alive after all, frozen or cut off, and still make it."""
         self._emit = emit
         self._deadline = deadline
 
@@ -201,6 +214,7 @@ class RunContext(Generic[D_co]):
             grant=self.grant,
         )
         changed.in_doubt = self.in_doubt
+        changed.rival = self.rival
         return changed
 
     def with_deps_of(self, kind: type[D2]) -> "RunContext[D2]":

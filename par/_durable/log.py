@@ -125,6 +125,8 @@ class Opened:
     """The steps of the open turn, in order."""
     approvals: tuple[Approval, ...] = ()
     """The approvals of the open turn, in the order in which they were asked for."""
+    rival: bool = False
+    """Whether a process that worked at the open turn before may be alive: only its lease has run out."""
 
     @property
     def history(self) -> tuple[Message, ...]:

@@ -47,17 +47,19 @@ async def open_sessions(
         return None
     log = store.session_log()
     place = Place(log=log, store=store, keeper=Keeper(log, lease_s), owner=await log.identity())
-    return DurableSessions(place, clock, publish)
+    # under a name of its own, or it would take sessions from the runs of this very runtime
+    aside = attrs.evolve(place, owner=await log.identity())
+    return DurableSessions(place, SessionControl(aside, clock, publish))
 
 
 @final
 class DurableSessions:
     """Finds for each run the turn that it works at. Where that turn has ended, its result is there already."""
 
-    def __init__(self, place: Place, clock: Clock, publish: Callable[[Envelope], None]) -> None:
+    def __init__(self, place: Place, control: SessionControl) -> None:
         self._place = place
         self._log = place.log
-        self.control = SessionControl(place, clock, publish)
+        self.control = control
 
     async def run(self, session: str, plan: Plan, message_id: str | None, work: Work) -> RunResult[object]:
         """Take a new turn, or the one that answers this message."""

@@ -104,7 +104,7 @@ class DurableSteps:
             status="started",
             attempt=attempt,
         )
-        settled = step.doubtful() if found is not None and step.doubtful is not None else None
+        settled = step.doubtful(self._turn.opened.rival) if found is not None and step.doubtful is not None else None
         if settled is not None:
             await self._record(step, record, settled)
             return settled

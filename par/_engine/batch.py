@@ -127,8 +127,10 @@ class _Call:
             self._tell(self.outcome)
         return self.outcome
 
-    def settle_doubt(self) -> ToolOutcome | None:
+    def settle_doubt(self, rival: bool) -> ToolOutcome | None:
         """Say what came of this call, which was at work when its process died; ``None``: it is to be made, or looked for.
+
+        ``rival`` says that the process may be alive after all.
 
         Raises:
             UnknownEffect: if the tool says that the turn shall fail then.
@@ -138,7 +140,7 @@ class _Call:
         if on_unknown == "fail":
             raise UnknownEffect(run.session_id, tool=call.name, key=self.step.key)
         if on_unknown != "surface":
-            call.ctx.in_doubt = True
+            call.ctx.in_doubt, call.ctx.rival = True, rival
             return None
         self.outcome = Unknown(reason=_DOUBT)
         if run.listening:

@@ -38,8 +38,9 @@ class Step(Generic[T]):
     body: Callable[[], Awaitable[T]]
     flush: Callable[[], Awaitable[None]] | None = None
     """Records what the body has told; ``None`` if nobody listens."""
-    doubtful: Callable[[], T | None] | None = None
-    """Says what came of the step when a process that was at it has died; ``None``: nothing, so it is run."""
+    doubtful: Callable[[bool], T | None] | None = None
+    """Says what came of the step when a process that was at it has died, or may only seem so (``True``); ``None``:
+    nothing, so it is run."""
 
 
 @attrs.frozen(kw_only=True)

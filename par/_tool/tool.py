@@ -123,8 +123,9 @@ class Tool(Generic[D_contra, P, R]):
         """Say how to find out whether a call had its effect, for a session that resumes where its process died.
 
         The function is async, ``(ctx, *the tool's parameters) -> Done(result)`` if the call had its effect, ``None`` if it
-        had not: it is then made, with the same key. ``ctx.idempotency_key`` is the key that the call had. What
-        it raises means that it cannot be told, and the model is told so. Layers do not see the question.
+        had not: it is then made, with the same key, unless the process that was at it may be alive after all (its lease
+        has run out, and it is not known to be dead): then the model is told ``Unknown``. ``ctx.idempotency_key`` is the key
+        that the call had. What the probe raises means that it cannot be told, and the model is told so.
 
         Raises:
             ToolDefinitionError: for a tool that may be repeated anyway, or that has a probe or ``on_unknown``.

@@ -56,8 +56,9 @@ def holds_crash(error) -> bool:
 class DyingLog:
     """A session log whose process dies at its n-th commit, before or after it is made: what follows is lost too."""
 
-    def __init__(self, log, crash_at, renamed):
+    def __init__(self, log, crash_at, renamed, rival):
         self._log = log
+        self._rival = rival
         self._crash_at = crash_at
         self._renamed = renamed
         self._commits = 0
@@ -75,7 +76,7 @@ class DyingLog:
     async def acquire(self, *args, **options):
         opened = await self._log.acquire(*args, **options)
         steps = tuple(attrs.evolve(step, name=self._renamed.get(step.name, step.name)) for step in opened.steps)
-        return attrs.evolve(opened, steps=steps)
+        return attrs.evolve(opened, steps=steps, rival=opened.rival or self._rival)
 
     async def commit(self, change, envelopes, /):
         if self.dead:
@@ -100,9 +101,9 @@ class DyingLog:
 class DyingStore:
     """A store with such a log."""
 
-    def __init__(self, store, crash_at, renamed):
+    def __init__(self, store, crash_at, renamed, rival):
         self._store = store
-        self._log = DyingLog(store.session_log(), crash_at, renamed)
+        self._log = DyingLog(store.session_log(), crash_at, renamed, rival)
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -111,12 +112,12 @@ class DyingStore:
         return self._log
 
 
-def open_runtime(store, *, crash_at=None, ledger=None, renamed=None, **options) -> Runtime:
+def open_runtime(store, *, crash_at=None, ledger=None, renamed=None, rival=False, **options) -> Runtime:
     """Return a runtime that dies at ``("commit", n)``, before its n-th commit, or at ``("committed", n)``.
 
-    With a ledger, it dies where a tool calls ``ledger.die()``.
+    With a ledger, it dies where a tool calls ``ledger.die()``. With ``rival`` it takes those before it for alive.
     """
-    dying = DyingStore(store, crash_at or ledger, renamed or {})
+    dying = DyingStore(store, crash_at or ledger, renamed or {}, rival)
     if ledger is not None:
         ledger.log = dying.session_log()
     return Runtime(store=dying, **options)

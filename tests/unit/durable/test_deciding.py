@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 from unit.durable.scene import Ledger, crashing, open_runtime
 
@@ -288,3 +289,33 @@ async def test_without_a_durable_session_the_run_ends_as_it_did(store):
 
     assert result.stop_reason == "suspended"
     assert [need.approval_id for need in result.approvals] == [""]
+
+
+async def test_deciding_does_not_take_the_session_from_a_run_of_the_same_runtime(store):
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    @tool(effect="read")
+    async def work(x: int) -> int:
+        """Work."""
+        begun.set()
+        await go_on.wait()
+        return x
+
+    agent = Agent(ScriptedModel([call("work", x=1), say("done")]), tools=[work])
+    results = []
+    async with open_runtime(store) as runtime, anyio.create_task_group() as group:
+
+        async def run():
+            results.append(await runtime.run(agent, "go", session="s"))
+
+        async def decide():
+            with pytest.raises(ApprovalRefused):
+                await runtime.approve("s", "01J", by="ann")
+
+        group.start_soon(run)
+        await begun.wait()
+        group.start_soon(decide)
+        await anyio.sleep(0.2)
+        go_on.set()
+
+    assert [result.output for result in results] == ["done"]

@@ -219,6 +219,24 @@ async def test_a_probe_is_asked_whether_it_happened(store, happened, payments):
     assert len(set(ledger.keys)) == 1
 
 
+async def test_what_a_probe_does_not_find_is_not_done_again_while_somebody_may_still_do_it(store):
+    ledger = Ledger()
+    pay = pay_tool(ledger)
+
+    @pay.probe
+    async def find(ctx: RunContext, amount: int) -> Done[str] | None:
+        return None
+
+    agent = agent_of(pay, script=PAYING)
+    await interrupted_payment(store, ledger, agent)
+
+    async with open_runtime(store, rival=True) as runtime:
+        result = await runtime.resume("s", agent)
+
+    assert result.messages[2].results[0].outcome == "unknown"
+    assert ledger.names == ["pay"]
+
+
 async def test_a_probe_that_fails_leaves_it_unknown(store):
     ledger = Ledger()
     pay = pay_tool(ledger)
