@@ -1,7 +1,8 @@
 """What each family of Claude models accepts, as data that can be replaced.
 
 Sources: https://platform.claude.com/docs/en/build-with-claude/effort, /extended-thinking, /adaptive-thinking,
-/structured-outputs, and the migration guides of Claude Opus 4.7 and Claude 5; read in November 2026.
+/structured-outputs, and the migration guides of Claude Opus 4.7 and Claude 5. Written without asking live
+servers: a row that has become wrong is replaced with ``profile=``.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,8 @@ Sources: https://platform.openai.com/docs/guides/reasoning, /structured-outputs,
 compatibility), https://api-docs.deepseek.com/guides/thinking_mode, https://docs.mistral.ai/api,
 https://inference-docs.cerebras.ai/capabilities/reasoning, https://console.groq.com/docs/structured-outputs,
 https://openrouter.ai/docs/use-cases/reasoning-tokens, https://docs.x.ai/docs/guides/reasoning,
-https://ai.google.dev/gemini-api/docs/openai; read in November 2026.
+https://ai.google.dev/gemini-api/docs/openai. Written without asking live
+servers: a row that has become wrong is replaced with ``profile=``.
 """
 
 from collections.abc import Callable

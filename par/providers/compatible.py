@@ -69,7 +69,7 @@ SERVERS: Final[Mapping[str, Server]] = MappingProxyType({
     ),
     "xai": Server(base_url="https://api.x.ai/v1", key="XAI_API_KEY", source="https://docs.x.ai/docs/api-reference"),
 })
-"""The servers by the name that stands before the colon of a model string; last compared with the pages in November 2026."""
+"""The servers by the name that stands before the colon of a model string. No live server was asked."""
 
 
 def connect(server: str, model: str) -> OpenAI:
