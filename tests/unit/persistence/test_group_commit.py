@@ -6,11 +6,13 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
-from unit.persistence.made import envelope
+from unit.persistence.made import START, envelope
 
+from par._durable.log import Change, Lease
 from par.errors import StoreError, StoreUnavailable
 from par.persistence._chain import record_of
-from par.persistence._group_commit import Queue, TryAgain, open_group_commit
+from par.persistence._group_commit import Checkpoint, Queue, TryAgain, open_group_commit
+from par.persistence._sessions_values import work_of
 
 pytestmark = pytest.mark.anyio
 
@@ -407,3 +409,17 @@ async def test_a_flush_waits_for_all_that_is_queued():
 def test_an_impossible_queue_is_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         Queue(**options)
+
+
+async def test_a_change_without_events_is_waited_for_at_the_end():
+    work = work_of(Change(lease=Lease(session="s", owner="me", fence=1)), "default", START)
+
+    async def write(batch):
+        await wait_all_tasks_blocked()  # closing has begun
+        await checkpoint()
+        return [True for _ in batch]
+
+    async with open_group_commit(write, "x", Queue(limit=100)) as group:
+        pending = group.put(Checkpoint((), work))
+
+    assert (pending.error, pending.signals) == (None, True)
