@@ -41,7 +41,10 @@ async def run_tools(run: Run, uses: tuple[ToolUse, ...]) -> list[ToolOutcome]:
                     if isinstance(answer, NeedsApproval):
                         call.outcome = answer  # with the id under which it is decided
                 break
-            again = [_Call(run, calls[place].use, answer) for place, answer in zip(waiting, decisions, strict=True)]
+            again = [
+                _Call(run, calls[place].use, answer, calls[place])
+                for place, answer in zip(waiting, decisions, strict=True)
+            ]
             for place, call in zip(waiting, again, strict=True):
                 calls[place] = call
             await _run_all(run, again)
@@ -68,15 +71,19 @@ class _Call:
 
     __slots__ = ("call", "decision", "outcome", "run", "started_s", "step", "told", "use")
 
-    def __init__(self, run: Run, use: ToolUse, decision: Decision | None = None) -> None:
+    def __init__(self, run: Run, use: ToolUse, decision: Decision | None = None, before: "_Call | None" = None) -> None:
         ordinal = run.next_ordinal()
         key = run.key_of(ordinal)
         self.run = run
         self.use = use
         self.decision = decision
-        grant = None if decision is None else Grant(key=decision.key, decision=decision.answer)
-        changed = None if decision is None else decision.arguments
-        self.call = ToolCall(
+        # what was decided earlier still counts: a layer and the tool may each have asked about the same call
+        earlier = None if before is None else before.call.ctx.grant
+        grant = None if decision is None else Grant(key=decision.key, decision=decision.answer, earlier=earlier)
+        changed = None if before is None else before.call.arguments
+        if decision is not None and decision.arguments is not None:
+            changed = decision.arguments
+        self.call: ToolCall = ToolCall(
             id=use.id,
             name=use.name,
             arguments=use.arguments if changed is None else changed,

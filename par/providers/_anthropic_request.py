@@ -56,7 +56,7 @@ class _Form:
 class _Conversation:
     """A history on the wire."""
 
-    system: list[Wired] = attrs.Factory(list[Wired])
+    instructions: list[Wired] = attrs.Factory(list[Wired])
     messages: list[JsonObject] = attrs.Factory(list[JsonObject])
     end: Place | None = None
     answered: Place | None = None
@@ -100,10 +100,10 @@ class MessageRequests:
         if settings.prompt_cache is not None:
             taken = talk.marks + sum("cache_control" in tool for tool in offered) + ("cache_control" in settings.extra)
             places = (talk.end, talk.answered)
-            self._breakpoints.place(settings.prompt_cache, offered, talk.system, talk.messages, places, taken)
+            self._breakpoints.place(settings.prompt_cache, offered, talk.instructions, talk.messages, places, taken)
         body: JsonObject = {"model": self._model, **settled, "messages": [*talk.messages]}
-        if talk.system:
-            body["system"] = [*talk.system]
+        if talk.instructions:
+            body["system"] = [*talk.instructions]
         if offered:
             body["tools"] = [*offered]
             if choice:
@@ -128,7 +128,7 @@ class MessageRequests:
         if form is not None:
             body["output_config"] = {**obj(body.get("output_config")), "format": form}
         else:
-            talk.system.append(self._text(_instruction(output)))
+            talk.instructions.append(self._text(_instruction(output)))
         return None
 
     def _conversation(self, history: tuple[Message, ...]) -> _Conversation:
@@ -141,7 +141,7 @@ class MessageRequests:
         for message in history:  # a long history passes here at each step
             if isinstance(message, System):
                 if message.text.strip():
-                    talk.system.append(self._text(message.text))
+                    talk.instructions.append(self._text(message.text))
                 continue
             if isinstance(message, Assistant):
                 if not answers:

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from support.memory_store import MemoryStore
 from support.ticks import other_tasks
-from test_events import DECLARED, OF_STORES, eventful
+from test_events import DECLARED, OF_DURABLE_SESSIONS, OF_STORES, eventful
 from unit.bus.made import Handler, envelope, hang
 
 from par import Agent, RunContext, Runtime, StoreError, UsageError, tool
@@ -68,7 +68,7 @@ async def test_every_event_that_runs_tell_passes_through_the_bus(tmp_path):
         rt.bus.subscribe(collected, name="c")
         await rt.run(eventful(tmp_path), "Write to jane.doe@example.com")
 
-    assert {type(one.event) for one in collected.envelopes} == DECLARED - OF_STORES
+    assert {type(one.event) for one in collected.envelopes} == DECLARED - OF_STORES - OF_DURABLE_SESSIONS
 
 
 async def test_events_that_a_store_tells_of_itself_pass_through_the_bus(tmp_path):

@@ -24,6 +24,9 @@ EXCEPT = {
 
 def problems(source):
     """Yield what could start a shell."""
+    starts = {"run_process", "open_process", "check_call", "check_output", "spawned"}
+    if "subprocess" in source:  # elsewhere it is the line of a script: call("weather")
+        starts.add("call")
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg in {"shell", "preexec_fn"}:
             yield node.arg
@@ -37,7 +40,7 @@ def problems(source):
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in {"pty", "pexpect", "sh", "commands"})
         elif isinstance(node, ast.Call):
-            yield from _call(node)
+            yield from _call(node, starts)
         elif isinstance(node, (ast.Tuple, ast.List)):
             words = [str(item.value) for item in node.elts if isinstance(item, ast.Constant)]
             if any(word.rsplit("/", 1)[-1] in SHELLS for word in words) and any(
@@ -54,13 +57,13 @@ def _attribute(node):
         yield f"{module}.system"
 
 
-def _call(node):
+def _call(node, starts):
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
     if isinstance(node.func, ast.Name) and name in {"eval", "exec", "compile", "__import__"}:
         yield name
     # these take text for a shell, and only a list for a program
     first = node.args[0] if node.args else None
-    if name in {"run_process", "open_process", "call", "check_call", "check_output", "spawned"} and (
+    if name in starts and (
         isinstance(first, ast.JoinedStr) or (isinstance(first, ast.Constant) and isinstance(first.value, str))
     ):
         yield f"{name} of a text"
