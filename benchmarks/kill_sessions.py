@@ -61,7 +61,7 @@ def summary(lab, words, began, bad):
     """Say in a line what came of it."""
     again = Counter(len(trial.acks) for trial in lab.trials)
     return (
-        f"{lab.place[0]:8} {lab.backend:8} {len(lab.trials) - 2} sessions, {lab.kills} kills, {len(bad)} with violations "
+        f"{lab.place[0]:8} {lab.backend:8} {len(lab.trials) - 3} sessions, {lab.kills} kills, {len(bad)} with violations "
         f"({words}; {sum(count * number for number, count in again.items())} processes; {time.monotonic() - began:.0f} s)"
     )
 

@@ -9,7 +9,16 @@ from durable import ledger
 from durable.script import EFFECTS, PROBED
 
 from par import codec
-from par.events import ApprovalDecided, ApprovalRequested, Envelope, ModelCallEnded, RunEnded, RunResumed, RunStarted
+from par.events import (
+    ApprovalDecided,
+    ApprovalRequested,
+    Envelope,
+    ModelCallEnded,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    ToolCallEnded,
+)
 from par.messages import ToolResults
 from par.sessions import Approval, SessionInfo, TurnInfo
 from par.states import TaskState
@@ -166,7 +175,7 @@ def _counters(seen):
 
 def _folds(seen):
     info = seen.info
-    ended = sum(type(one.event).__name__ in ("ModelCallEnded", "ToolCallEnded") for one in seen.events)
+    ended = sum(_ends(seen).values())
     if info.steps != ended:
         yield f"{info.steps} steps are counted, and the ends of {ended} are told"
     tokens = sum(turn.usage.total_tokens for turn in seen.turns)
@@ -251,19 +260,33 @@ def _events(seen):
 
 
 def _told_once(seen):
-    turns = {turn.id: turn.number for turn in seen.turns}  # each run, and the turn at which it worked
-    turns |= {one.run: one.event.turn for one in seen.events if isinstance(one.event, RunResumed)}
-    ended = Counter()
-    for one in seen.events:
-        if type(one.event).__name__ in ("ToolCallEnded", "ModelCallEnded"):
-            waits = getattr(one.event, "outcome", "") == "needs_approval"  # it is made again afterwards
-            ended[turns.get(one.run), type(one.event).__name__, one.event.call_id, waits] += 1
+    ended = _ends(seen)
     if twice := [call for call, times in ended.items() if times > 1]:
         yield f"an end is told more than once: {twice}"
     for turn in seen.turns:
         told = sum(call[0] == turn.number for call in ended)
         if told != len(seen.steps[turn.number]):
             yield f"turn {turn.number} tells {told} ends of {len(seen.steps[turn.number])} steps"
+
+
+def _ends(seen):
+    """Count the ends of each call that are told, without those of calls that were cut short and made again."""
+    turns = {turn.id: turn.number for turn in seen.turns}  # each run, and the turn at which it worked
+    turns |= {one.run: one.event.turn for one in seen.events if isinstance(one.event, RunResumed)}
+    parked = {
+        one.run for one in seen.events if isinstance(one.event, RunEnded) and one.event.stop_reason == "suspended"
+    }
+    ends = {}
+    for one in seen.events:
+        if isinstance(one.event, ToolCallEnded | ModelCallEnded):
+            waits = getattr(one.event, "outcome", "") == "needs_approval"  # it is made again afterwards
+            call = (turns.get(one.run), type(one.event).__name__, one.event.call_id, waits)
+            ends.setdefault(call, []).append(one.run in parked and _is_cut_short(one.event))
+    return Counter({call: 1 + cut[:-1].count(False) for call, cut in ends.items()})
+
+
+def _is_cut_short(event):
+    return event.message is None if isinstance(event, ModelCallEnded) else event.outcome in ("cancelled", "unknown")
 
 
 def _approvals(seen):

@@ -198,8 +198,10 @@ def _reap(pids):
 if __name__ == "__main__":
     import gc
 
+    from durable.works import warm_up
     from durable.works import work_in_child as WORK_IN_CHILD
 
+    warm_up()
     gc.collect()
     gc.freeze()  # a child's collector does not copy the pages
     _serve()

@@ -116,11 +116,12 @@ def make_tools(scene, reach):
     write = partial(ledger.write, scene.ledger)
 
     async def act(ctx, effect, n):
+        kind = "probed" if ctx.tool in PROBED else effect
         write("begin", ctx, effect, n)
-        reach("before effect")
+        reach(f"before {kind} effect")
         await anyio.sleep(scene.pause_s)
         write("effect", ctx, effect, n)
-        reach("after effect")
+        reach(f"after {kind} effect")
         await anyio.sleep(scene.pause_s)
         write("end", ctx, effect, n)
 

@@ -62,4 +62,40 @@ async def freeze(*, place, scene, acks, at="", listing="", frozen=""):
         await anyio.lowlevel.checkpoint()
 
 
-WORKS = {"recover": recover, "deliver": deliver, "freeze": freeze}
+async def close(*, place, scene, acks, at="", listing=""):
+    """Play until a point, and leave the runtime's block there, as a process does that is told to end."""
+    scene = script.Scene(**scene)
+    acks = Acks(acks)
+    there = anyio.Event()
+    reached = points.Points(at, listing, act=there.set)
+    agent = script.make_agent(scene, reached.reach)
+
+    async def run():
+        message_id, prompt = script.MESSAGES[0]
+        result = await rt.run(agent, prompt, session=scene.session, message_id=message_id)
+        acks.say("answered", stop_reason=result.stop_reason, messages=len(result.messages))
+
+    async with (
+        anyio.create_task_group() as group,
+        open_runtime(place, [agent], acks=acks, session=scene.session) as rt,
+    ):
+        group.start_soon(run)
+        await there.wait()
+
+
+async def cancel(*, place, scene, acks, at="", listing=""):
+    """Cancel the session, in whichever process it is."""
+    scene = script.Scene(**scene)
+    acks = Acks(acks)
+    async with open_runtime(place, [], at=at, listing=listing) as rt:
+        await rt.cancel(scene.session, "it is enough", wait_s=30)
+        acks.say("cancelled", state=(await rt.session(scene.session)).state)
+
+
+WORKS = {
+    "close": close,
+    "cancel": cancel,
+    "recover": recover,
+    "deliver": deliver,
+    "freeze": freeze,
+}

@@ -5,21 +5,12 @@ from datetime import UTC, datetime
 import attrs
 import pytest
 from durable import checks
-from durable.lab import Lab
 
 from par.events import ApprovalDecided, ApprovalRequested, RunEnded, RunStarted, ToolCallEnded
 from par.messages import Assistant, Text, ToolResults
 from par.states import TaskState
 
 evolve = attrs.evolve
-
-
-@pytest.fixture(scope="module")
-def wanted(nursery, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checks")
-    lab = Lab(nursery, ("sqlite", str(folder / "sessions.db")), "asyncio", folder)
-    lab.undisturbed(stream=True)
-    return lab.wanted
 
 
 def info(**changes):

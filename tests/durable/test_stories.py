@@ -1,5 +1,7 @@
 """Single stories of sessions that survive: a turn that kills everyone, a message that comes twice, a decision cut off."""
 
+import time
+
 import attrs
 import pytest
 from durable import checks, ledger, points
@@ -19,12 +21,17 @@ def said(trial, what):
     return [ack for file in trial.acks for ack in checks.read_acks(file) if ack["what"] == what]
 
 
-def test_a_turn_that_kills_every_process_is_given_up_after_so_many_attempts(lab):
-    trial = lab.trial()
+def test_a_turn_that_kills_every_process_is_given_up_after_so_many_attempts(either_lab):
+    trial = either_lab.trial()
     for _ in range(2):
-        trial.attempt("play" if not trial.acks else "recover", at="before effect#1")
-    run = lambda: lab.nursery.start(  # noqa: E731
-        "recover", lab.backend, place=lab.place, scene=attrs.asdict(trial.scene), acks=trial.acks[0], max_attempts=2
+        trial.attempt("play" if not trial.acks else "recover", at="before read effect#1")
+    run = lambda: either_lab.nursery.start(  # noqa: E731
+        "recover",
+        either_lab.backend,
+        place=either_lab.place,
+        scene=attrs.asdict(trial.scene),
+        acks=trial.acks[0],
+        max_attempts=2,
     )
 
     run().succeed()
@@ -40,43 +47,40 @@ def test_a_turn_that_kills_every_process_is_given_up_after_so_many_attempts(lab)
 
 
 @pytest.mark.parametrize("at", ["before result of model#2", "after end of turn#1"])
-def test_a_message_that_is_delivered_again_after_a_crash_makes_no_second_turn(lab, at):
-    lab.undisturbed()
-    trial = lab.trial(f"killed at {at}")
+def test_a_message_that_is_delivered_again_after_a_crash_makes_no_second_turn(either_lab, at):
+    trial = either_lab.trial(f"killed at {at}")
     trial.attempt(at=at)
     trial.attempt("deliver")
     trial.finish()
     trial.attempt("deliver")
 
     assert trial.kills == 1
-    assert lab.judge() == []
+    assert either_lab.judge() == []
     assert said(trial, "answered")[-1]["stop_reason"] == "finished"
 
 
-def test_a_decision_that_is_cut_off_anywhere_is_made_once(lab):
-    lab.undisturbed()
-    trial = lab.trial("the points of the decision", approves=False)
+def test_a_decision_that_is_cut_off_anywhere_is_made_once(either_lab):
+    trial = either_lab.trial("the points of the decision", approves=False)
     trial.attempt()
-    listing = str(lab.folder / "points")
+    listing = str(either_lab.folder / "points")
     trial.attempt("approve", listing=listing)
     trial.finish()
     instants = one_of_each(points.read(listing))
 
     for point in instants:
-        cut = lab.trial(f"the decision is cut off at {point}", approves=False)
+        cut = either_lab.trial(f"the decision is cut off at {point}", approves=False)
         cut.attempt()
         waiting = look(cut)
         assert (waiting.info.state, waiting.approvals[0].status) == (TaskState.SUSPENDED, "pending")
         cut.attempt("approve", at=point)
         cut.finish()
 
-    assert checks_of(lab) == ""
-    assert lab.kills == len(instants) > 2
+    assert checks_of(either_lab) == ""
+    assert either_lab.kills == len(instants) > 2
 
 
-def test_a_process_that_dies_while_a_session_waits_changes_nothing(lab):
-    lab.undisturbed()
-    trial = lab.trial("killed after the suspension", approves=False)
+def test_a_process_that_dies_while_a_session_waits_changes_nothing(either_lab):
+    trial = either_lab.trial("killed after the suspension", approves=False)
     trial.attempt(at="after suspension#1")
     assert trial.kills == 1
     waiting = look(trial)
@@ -87,13 +91,13 @@ def test_a_process_that_dies_while_a_session_waits_changes_nothing(lab):
     assert said(trial, "recovered") == []
     trial.finish()
 
-    assert checks_of(lab) == ""
+    assert checks_of(either_lab) == ""
     assert len(look(trial).approvals) == 1
 
 
-@pytest.mark.parametrize(("at", "happened"), [("before effect#3", False), ("after effect#3", True)])
-def test_a_tool_that_fails_in_doubt_ends_the_turn_and_is_not_called_again(lab, at, happened):
-    trial = lab.trial(fails=True)
+@pytest.mark.parametrize(("at", "times"), [("before once effect#1", 0), ("after once effect#1", 1)])
+def test_a_tool_that_fails_in_doubt_ends_the_turn_and_is_not_called_again(either_lab, at, times):
+    trial = either_lab.trial(fails=True)
     trial.attempt(at=at)
     assert trial.kills == 1
     trial.attempt("recover")
@@ -103,7 +107,46 @@ def test_a_tool_that_fails_in_doubt_ends_the_turn_and_is_not_called_again(lab, a
     assert seen.info.state is TaskState.FAILED
     assert seen.turns[0].error.type == "UnknownEffect"
     paid = [entry for entry in ledger.read(trial.scene.ledger) if entry.tool == "pay" and entry.what == "effect"]
-    assert len(paid) <= 1
+    assert len(paid) == times
+
+
+@pytest.mark.parametrize("at", ["before model#2", "before once effect#1", "after model#3"])
+def test_a_process_that_is_told_to_end_leaves_its_sessions_to_others(either_lab, at):
+    trial = either_lab.trial(f"closed at {at}")
+    trial.attempt("close", at=at)
+    left = look(trial)
+    assert (left.info.state, left.info.owner) == (TaskState.SUSPENDED, None)
+    assert said(trial, "answered")[0]["stop_reason"] == "suspended"
+    trial.finish(how="recover")
+
+    trial.kills = 1  # what was at work may be unknown
+    assert checks_of(either_lab) == ""
+
+
+def test_a_session_is_cancelled_from_another_process_while_its_owner_is_at_work(either_lab):
+    trial = either_lab.trial(pause_s=0.2)
+    owner = trial.start("deliver")
+    while not ledger.read(trial.scene.ledger):
+        time.sleep(0.005)
+    trial.attempt("cancel")
+    owner.succeed()
+
+    assert said(trial, "cancelled") == [{"what": "cancelled", "state": "cancelled"}]
+    assert [ack["stop_reason"] for ack in said(trial, "answered")] == ["cancelled"]
+    seen = look(trial)
+    assert (seen.turns[0].state, seen.turns[0].cause) == (TaskState.CANCELLED, "it is enough")
+    assert (trial.problems, seen.info.owner, checks.always(seen)) == ([], None, [])
+
+
+def test_a_session_whose_process_is_dead_is_cancelled_by_whoever_wants_that(either_lab):
+    trial = either_lab.trial()
+    trial.attempt(at="after once effect#1")
+    assert trial.kills == 1
+    trial.attempt("cancel")
+
+    assert said(trial, "cancelled") == [{"what": "cancelled", "state": "cancelled"}]
+    seen = look(trial)
+    assert (seen.turns[0].state, seen.info.owner, checks.always(seen)) == (TaskState.CANCELLED, None, [])
 
 
 def checks_of(lab):

@@ -1,8 +1,11 @@
 """What the children of the nursery do."""
 
+import tempfile
+import threading
 from functools import partial
 
 import anyio
+import attrs
 from durable import many, points, script, stories
 from durable.opening import WAITS, Acks, open_runtime, turns_of
 
@@ -80,6 +83,19 @@ async def approve(*, place, scene, acks, at="", listing=""):
 
 
 WORKS = {"play": play, "approve": approve, **many.WORKS, **stories.WORKS}
+
+
+def warm_up():
+    """Play the script once, so that children find made what is made at its first use; leave no thread behind.
+
+    On asyncio, because trio keeps its threads for a while, and a fork must not happen beside any.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        scene = attrs.asdict(script.Scene(session="s", ledger=f"{folder}/ledger", stream=True, chain=True))
+        anyio.run(partial(play, place=("sqlite", f"{folder}/s.db"), scene=scene, acks=f"{folder}/acks"))
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join()
 
 
 def work_in_child(work, backend, arguments):
