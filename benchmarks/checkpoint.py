@@ -138,7 +138,7 @@ async def sqlite_costs() -> list[Cost]:
 
             async with open_sqlite(Path(name) / "store.db", durability=durability) as store:
                 work = await begun(store)
-                found.extend(await measured(f"SQLite {durability}", work, raw, together) for together in (1, TOGETHER))
+                found += [await measured(f"SQLite {durability}", work, raw, many) for many in (1, TOGETHER)]
             plain.close()
     return found
 

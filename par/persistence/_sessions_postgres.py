@@ -114,13 +114,15 @@ class PostgresSessions:
         try:
             lease = await self._take(session, owner, us, wants, agent)
         except anyio.get_cancelled_exc_class():
-            await self._forsake(session, owner)  # noqa: ASYNC120 # bounded and shielded there
+            with anyio.move_on_after(_FORSAKE_S, shield=True):
+                await self._forsake(session, owner)
             raise
         try:
             rows = await self._run(lambda connection: fetch_opened(connection, self._place.scope, lease))
             return await anyio.to_thread.run_sync(rows.opened, self._fate)
         except BaseException:
-            await self._forsake(session, owner)  # noqa: ASYNC120 # as above
+            with anyio.move_on_after(_FORSAKE_S, shield=True):
+                await self._forsake(session, owner)
             raise
 
     @property
@@ -152,8 +154,7 @@ class PostgresSessions:
             dead = holder
 
     async def _forsake(self, session: str, owner: str) -> None:
-        with anyio.move_on_after(_FORSAKE_S, shield=True):
-            await self._run(lambda connection: connection.execute(_RELEASE, session, owner, None))
+        await self._run(lambda connection: connection.execute(_RELEASE, session, owner, None))
 
     async def commit(self, change: Change, envelopes: Sequence[Envelope], /) -> bool:
         """Carry out the change and store the events, all or nothing; return whether signals wait for the session.

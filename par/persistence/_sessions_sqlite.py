@@ -93,17 +93,18 @@ class SqliteSessions:
         try:
             lease = await self._connections.writer.run(take, self._place, session, owner, seconds, wants, agent)
         except anyio.get_cancelled_exc_class():
-            await self._forsake(session, owner)  # noqa: ASYNC120 # bounded and shielded there
+            with anyio.move_on_after(_FORSAKE_S, shield=True):
+                await self._forsake(session, owner)
             raise
         try:
             return await self._connections.reader.run(read_opened, self._place, lease)
         except BaseException:
-            await self._forsake(session, owner)  # noqa: ASYNC120 # as above
+            with anyio.move_on_after(_FORSAKE_S, shield=True):
+                await self._forsake(session, owner)
             raise
 
     async def _forsake(self, session: str, owner: str) -> None:
-        with anyio.move_on_after(_FORSAKE_S, shield=True):
-            await self._connections.writer.run(forsake, self._place.scope, session, owner)
+        await self._connections.writer.run(forsake, self._place.scope, session, owner)
 
     async def commit(self, change: Change, envelopes: Sequence[Envelope], /) -> bool:
         """Carry out the change and store the events, all or nothing; return whether signals wait for the session.
