@@ -11,6 +11,7 @@ from statistics import median
 import anyio
 
 from benchmarks.baselines import Bare, Typed
+from benchmarks.http import over_http
 from benchmarks.measure import interleaved, ratio
 from benchmarks.par_agent import Par, no_ops
 from benchmarks.script import Script
@@ -195,6 +196,7 @@ async def cancelled(variant: str, *, native: bool) -> None:
 async def all_workloads(rounds: int) -> None:
     await steps(rounds, 10, 20)
     await steps(max(3, rounds // 2), 100, 3)
+    await over_http(rounds)
     await concurrent(max(3, rounds // 2), 1000)
     await memory(1000)
     await parallel(rounds)

@@ -79,7 +79,10 @@ class Feed:
             EndOfStream: after the last one.
             ClosedResourceError: once the reader has left.
         """
-        if self._items:
+        if self._ended or self._left:
+            # the run may have ended because the reader is being cancelled, which it has to learn before the end
+            await anyio.lowlevel.checkpoint()
+        elif self._items:
             await anyio.lowlevel.checkpoint_if_cancelled()
         while not self._items:
             if self._left:

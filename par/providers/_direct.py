@@ -16,7 +16,6 @@ NO_ANSWER: Final = (httpx2.RequestError, ssl.SSLError, anyio.EndOfStream)
 """What is raised where the server was not reached; the last two by TLS, through anyio."""
 
 _MADE_FOR_EACH = frozenset({"host", "content-length", "cookie"})
-_CLOSE_S = 5.0
 _STATISTICS = "x-stainless-"
 """Headers by which the SDKs count how they are used."""
 
@@ -131,7 +130,7 @@ def failed_to_connect(error: Exception, provider: str) -> ConnectionFailed:
 
 
 async def with_body(answer: httpx2.Response, provider: str) -> httpx2.Response:
-    """Read the body of an answer that says no, and close it.
+    """Read the body of an answer that says no; it is closed then, and where the reading breaks off.
 
     Raises:
         StreamInterrupted: if the connection broke in it.
@@ -140,7 +139,4 @@ async def with_body(answer: httpx2.Response, provider: str) -> httpx2.Response:
         await answer.aread()
     except NO_ANSWER as error:
         raise StreamInterrupted(f"{type(error).__name__}: {error}", provider=provider) from error
-    finally:
-        with anyio.move_on_after(_CLOSE_S, shield=True):
-            await answer.aclose()
     return answer

@@ -5,7 +5,7 @@ import pytest
 from support.memory_store import MemoryStore
 from support.ticks import other_tasks
 
-from par import Agent, RunContext, Runtime, TextDelta, UsageError, tool
+from par import Agent, Assistant, ModelReply, RunContext, Runtime, Text, TextDelta, UsageError, tool
 from par._engine import closing
 from par.events import RunEnded, ToolCallEnded, ToolCallStarted
 from par.testing import ScriptedModel, call, say
@@ -131,3 +131,43 @@ async def test_the_result_of_a_failed_run_says_that_it_failed():
 
     with pytest.raises(UsageError, match="failed"):
         _ = stream.result
+
+
+async def test_a_model_is_a_few_deltas_ahead_of_a_reader_that_looks_away_and_not_more():
+    shown = []
+    ahead = []
+
+    async def chatty(call):
+        for n in range(30):
+            await call.emit(TextDelta(f"{n} "))
+            shown.append(n)
+        return ModelReply(message=Assistant((Text("".join(f"{n} " for n in range(30))),)))
+
+    seen = []
+    async with Agent(chatty).run_stream("go") as stream:
+        async for item in stream:
+            if isinstance(item, TextDelta):
+                await anyio.wait_all_tasks_blocked()
+                seen.append(item.text)
+                ahead.append(len(shown) - len(seen))
+
+    assert 2 < max(ahead) < 8
+    assert seen == [f"{n} " for n in range(30)]
+
+
+async def test_a_reader_of_what_lies_ready_is_cancelled_all_the_same():
+    async def chatty(call):
+        for n in range(7):
+            await call.emit(TextDelta(f"{n}"))
+        await anyio.sleep_forever()
+
+    seen = []
+    async with Agent(chatty).run_stream("go") as stream:
+        with anyio.CancelScope() as scope:
+            async for item in stream:
+                if isinstance(item, TextDelta):
+                    seen.append(item.text)
+                    scope.cancel()
+        assert scope.cancelled_caught
+
+    assert seen == ["0"]

@@ -58,6 +58,7 @@ async def test_the_endpoint_counts_what_would_be_sent(api, path):
     assert set(sent) - set(counted) <= SENT_BUT_NOT_COUNTED[api]
     assert counted == {name: value for name, value in sent.items() if name in counted}
     assert {"model", "tools", "tool_choice"} <= set(counted)
+    assert not SENT_BUT_NOT_COUNTED[api] & set(counted)
 
 
 @pytest.mark.parametrize("api", ["anthropic", "openai"])

@@ -76,6 +76,10 @@ WRONG = {
         put("data:image/png;base64,?", "messages", 1, "content", 1, "image_url", "url"),
         "base64",
     ),
+    "a picture that is not in base64": (
+        put("data:image/png,abc", "messages", 1, "content", 1, "image_url", "url"),
+        "with its media type, in base64",
+    ),
     "a picture in an assistant": (
         put([{"type": "image_url", "image_url": {"url": "https://x"}}], "messages", 2, "content"),
         "one of",

@@ -95,6 +95,7 @@ WRONG = {
         "base64",
     ),
     "a picture that is a number": (put(5, "messages", 0, "content", 1, "source", "data"), "a string of base64"),
+    "a picture of nothing": (put("", "messages", 0, "content", 1, "source", "data"), "that is not empty"),
     "a picture of another kind": (
         put("image/tiff", "messages", 0, "content", 1, "source", "media_type"),
         "media_type: Input should be one of",
