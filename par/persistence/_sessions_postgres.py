@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 _FORSAKE_S: Final = 5.0
 _US: Final = 1_000_000
-_ACQUIRE: Final = "SELECT came_to, its_fence, holder, left_s FROM session_acquire($1, $2, $3, $4, $5, $6, $7)"
+_ACQUIRE: Final = "SELECT came_to, its_fence, holder, left_s FROM session_acquire($1, $2, $3, $4, $5, $6, $7, $8)"
 _RENEW: Final = "SELECT session_renew($1, $2, $3, $4)"
 _RELEASE: Final = "SELECT session_release($1, $2, $3)"
 _SEND: Final = """
@@ -133,9 +133,9 @@ class PostgresSessions:
         return await self._pool.run(job, again=True)
 
     async def _take(self, session: str, owner: str, us: int, wants: Wants, agent: str) -> Lease:
-        dead: str | None = None
+        dead = alive = ""  # nobody's name
         while True:
-            values = (session, owner, us, wants, agent, self._place.clock.now(), dead)
+            values = (session, owner, us, wants, agent, self._place.clock.now(), dead, alive)
             # a second time after a lost answer, the owner takes it from itself
             row = await self._run(lambda connection: connection.fetchrow(_ACQUIRE, *values))  # noqa: B023 # it runs at once
             came_to, fence, holder, left_s = cast(
@@ -149,9 +149,12 @@ class PostgresSessions:
                 raise NothingToResume(session)
             if came_to == "absent":
                 raise NoSuchSession(session)
-            if holder == dead or not await anyio.to_thread.run_sync(is_dead, self._fate, holder):
+            if await anyio.to_thread.run_sync(is_dead, self._fate, holder):
+                dead = holder
+            elif came_to == "busy":
                 raise SessionBusy(session, owner=name_of(holder), free_in_s=left_s)
-            dead = holder
+            else:
+                alive = holder  # its lease is over
 
     async def _forsake(self, session: str, owner: str) -> None:
         await self._run(lambda connection: connection.execute(_RELEASE, session, owner, None))

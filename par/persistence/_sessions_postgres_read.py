@@ -37,6 +37,7 @@ _SESSION: Final = """
 _INFO: Final = 9
 """The number of columns of a session before those of its owner."""
 ONE: Final = _SESSION + "WHERE scope = $1 AND id = $2"
+_RIVAL: Final = "SELECT rival FROM session WHERE scope = $1 AND id = $2"
 _LIST: Final = _SESSION + "WHERE scope = $1 AND id > $2 ORDER BY id LIMIT $3"
 _LIST_STATES: Final = f"""
     SELECT found.* FROM unnest($4::text[]) AS wanted CROSS JOIN LATERAL (
@@ -94,6 +95,7 @@ class Rows:
     lease: Lease
     session: Row
     seq: int
+    rival: bool
     turns: list[Row]
     steps: list[Row]
     approvals: list[Row]
@@ -113,6 +115,7 @@ class Rows:
             turns=turns[:-1] if is_open else turns,
             open=is_open,
             steps=tuple([step_of(_values(row)) for row in self.steps]) if is_open else (),
+            rival=self.rival and is_open is not None,
             approvals=tuple([approval_of(row[0]) for row in self.approvals]) if is_open else (),
         )
 
@@ -132,11 +135,12 @@ async def fetch_opened(connection: Connection, scope: str, lease: Lease) -> Rows
         if row is None:
             raise NoSuchSession(lease.session)
         seq = cast("int | None", await connection.fetchval("SELECT seq FROM tips($1)", [lease.session])) or 0
+        rival = bool(await connection.fetchval(_RIVAL, scope, lease.session))
         turns = await connection.fetch(TURNS, scope, lease.session)
         last = cast("int", row["turns"])
         steps = await connection.fetch(STEPS, scope, lease.session, last)
         approvals = await connection.fetch(_OF_TURN, scope, lease.session, last)
-    return Rows(lease, row, seq, turns, steps, approvals)
+    return Rows(lease, row, seq, rival, turns, steps, approvals)
 
 
 async def fetch_list(

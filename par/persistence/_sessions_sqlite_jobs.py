@@ -8,7 +8,7 @@ from par._durable.log import Lease
 from par.codec import time_text
 from par.errors import NoSuchSession, NothingToResume, SessionBusy, SessionUnfinished
 from par.persistence._processes import name_of
-from par.persistence._sessions_owner import Held, Place, Wants, term_of
+from par.persistence._sessions_owner import Held, Place, Wants, is_dead, term_of
 from par.persistence._sessions_values import SignalRow
 from par.persistence._sqlite_write import transaction
 from par.states import TaskState
@@ -21,7 +21,7 @@ _MAKE: Final = """
     VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
 """
 _TAKE: Final = """
-    UPDATE session SET fence = fence + 1, owner = ?, lease_until = ?, lease_us = ?, boot = ?, updated_at = ?
+    UPDATE session SET fence = fence + 1, rival = max(rival, ?), owner = ?, lease_until = ?, lease_us = ?, boot = ?, updated_at = ?
     WHERE scope = ? AND id = ?
 """
 _RENEW: Final = """
@@ -65,7 +65,9 @@ def take(
             raise SessionUnfinished(session)
         if wants == "open" and not is_open:
             raise NothingToResume(session)
-        connection.execute(_TAKE, (owner, term.until, term.us, term.boot, now, place.scope, session))
+        # who is frozen may wake up in the middle of something
+        rival = held.until is not None and held.owner != owner and not is_dead(place.machine.is_alive, held.owner)
+        connection.execute(_TAKE, (rival, owner, term.until, term.us, term.boot, now, place.scope, session))
         return Lease(session=session, owner=owner, fence=fence + 1)
 
 

@@ -35,6 +35,7 @@ _SESSION: Final = """
 _INFO: Final = 9
 """The number of columns of a session before those of its owner."""
 _ONE: Final = _SESSION + "WHERE scope = ? AND id = ?"
+_RIVAL: Final = "SELECT rival AND open FROM session WHERE scope = ? AND id = ?"
 _LIST: Final = _SESSION + "WHERE scope = ? AND id > ? ORDER BY id LIMIT ?"
 _LIST_STATE: Final = _SESSION + "WHERE scope = ? AND state = ? AND id > ? ORDER BY id LIMIT ?"
 _IDLE: Final = (
@@ -94,6 +95,7 @@ def read_opened(connection: sqlite3.Connection, place: Place, lease: Lease) -> O
             turns=turns[:-1] if is_open else turns,
             open=is_open,
             steps=read_steps(connection, place.scope, lease.session, is_open.number) if is_open else (),
+            rival=bool(connection.execute(_RIVAL, (place.scope, lease.session)).fetchone()[0]),
             approvals=_of_turn(connection, place.scope, lease.session, is_open.number) if is_open else (),
         )
     finally:

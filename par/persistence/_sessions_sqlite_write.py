@@ -24,6 +24,7 @@ _CHANGE: Final = """
         agent = CASE WHEN :turn >= turns THEN :agent ELSE agent END,
         open = CASE WHEN :turn >= turns THEN :open ELSE open END,
         waits_until = CASE WHEN :turn > turns THEN '' ELSE waits_until END,
+        rival = CASE WHEN :turn > turns THEN 0 ELSE rival END,
         turns = CASE WHEN :turn > turns THEN :turn ELSE turns END,
         lease_until = CASE WHEN :releases THEN NULL ELSE lease_until END
     WHERE scope = :scope AND id = :session AND owner = :owner AND fence = :fence

@@ -140,6 +140,38 @@ async def test_who_is_dead_is_nobodys_owner(world):
     assert (await owned(log, wants="open")).fence == 2
 
 
+async def opened(log):
+    return await log.acquire("s", await log.identity(), lease_s=LEASE_S, wants="any")
+
+
+async def test_a_former_owner_that_may_be_alive_is_a_rival_for_as_long_as_the_turn_lasts(world):
+    log = await world.log()
+    lease = await begun(log)
+    await world.pass_s(LEASE_S + 1)
+
+    second = await opened(log)
+    world.hands.dead.add(second.lease.owner)
+    third = await opened(log)
+    await log.commit(Change(lease=third.lease, turn=ended(turn(1))), [])
+    await log.commit(Change(lease=third.lease, turn=turn(2), releases=True), [])
+    fourth = await opened(log)
+
+    assert [one.rival for one in (second, third, fourth)] == [True, True, False]
+    assert lease.owner not in world.hands.dead
+
+
+async def test_who_has_given_up_or_is_dead_is_no_rival(world):
+    log = await world.log()
+    await log.release(await begun(log))
+    first = await opened(log)
+    world.hands.dead.add(first.lease.owner)
+    await world.pass_s(LEASE_S + 1)
+
+    second = await opened(log)
+
+    assert (first.rival, second.rival, second.lease.fence) == (False, False, 3)
+
+
 async def test_who_takes_a_session_from_itself_has_lost_the_answer(world):
     log = await world.log()
     owner = await log.identity()

@@ -5,10 +5,11 @@ from typing import Final
 __all__ = ["POSTGRES_2"]
 
 _OWNING: Final = (
-    # What came of it, and the fence, or whose it is and for how long. An owner that is dead for the caller is no owner
+    # What came of it, and the fence, or whose it is and for how long. ``dead`` and ``alive`` are what the caller knows of
+    # an owner that it was told of: one that is dead is none, and one that may be alive when its lease is over is a rival
     """
     CREATE FUNCTION session_acquire(
-        name text, its_owner text, lease_us bigint, wants text, its_agent text, now_at timestamptz, dead text,
+        name text, its_owner text, lease_us bigint, wants text, its_agent text, now_at timestamptz, dead text, alive text,
         OUT came_to text, OUT its_fence bigint, OUT holder text, OUT left_s float8
     ) LANGUAGE plpgsql AS $$
     DECLARE
@@ -33,14 +34,18 @@ _OWNING: Final = (
         END IF;
         holder := known.owner;
         left_s := extract(epoch FROM known.lease_until - clock_timestamp());
-        IF known.owner <> its_owner AND left_s > 0 AND known.owner IS DISTINCT FROM dead THEN
+        IF known.owner <> its_owner AND left_s > 0 AND known.owner <> dead THEN
             came_to := 'busy';
+        ELSIF known.owner NOT IN (its_owner, dead, alive) AND known.lease_until IS NOT NULL THEN
+            came_to := 'lapsed';
         ELSIF wants = 'new' AND known.open THEN
             came_to := 'unfinished';
         ELSIF wants = 'open' AND NOT known.open THEN
             came_to := 'ended';
         ELSE
-            UPDATE session SET fence = fence + 1, owner = its_owner, lease_until = until, updated_at = now_at
+            UPDATE session SET
+                fence = fence + 1, rival = rival OR (lease_until IS NOT NULL AND owner = alive), owner = its_owner,
+                lease_until = until, updated_at = now_at
             WHERE scope = mine AND id = name RETURNING fence INTO its_fence;
             came_to := CASE WHEN FOUND THEN 'owned' ELSE 'absent' END;
         END IF;
@@ -124,6 +129,7 @@ _CHECKPOINT: Final = (
             agent = CASE WHEN given.turn >= turns THEN given.agent ELSE session.agent END,
             open = CASE WHEN given.turn >= turns THEN given.open ELSE session.open END,
             waits_until = CASE WHEN given.turn > turns THEN '-infinity' ELSE waits_until END,
+            rival = rival AND NOT coalesce(given.turn > turns, false),
             turns = greatest(turns, given.turn),
             lease_until = CASE WHEN given.releases THEN NULL ELSE lease_until END
         FROM json_to_recordset(changes -> 'sessions') AS given (

@@ -68,7 +68,7 @@ _TABLES: Final = (
     "DROP TABLE session",
     # fence grows at each change of owner; whoever writes names both, and a former owner's writes meet no row. Nobody
     # works at it while lease_until is null: owner is then the last one. waits_until is when the last approval that the
-    # open turn waits for expires
+    # open turn waits for expires. rival says that a former owner of the open turn may be alive
     """
     CREATE TABLE session (
         scope text NOT NULL,
@@ -80,6 +80,7 @@ _TABLES: Final = (
         fence bigint NOT NULL CHECK (fence >= 1),
         lease_until timestamptz,
         waits_until timestamptz NOT NULL DEFAULT '-infinity',
+        rival boolean NOT NULL DEFAULT false,
         turns bigint NOT NULL DEFAULT 0 CHECK (turns >= 0),
         steps bigint NOT NULL DEFAULT 0 CHECK (steps >= 0),
         tokens bigint NOT NULL DEFAULT 0 CHECK (tokens >= 0),

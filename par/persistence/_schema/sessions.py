@@ -69,7 +69,8 @@ SQLITE_3: Final = (
     # fence grows at each change of owner; whoever writes names both, and a former owner's writes meet no row. Nobody
     # works at it while lease_until is null: owner is then the last one. lease_us is the end of the lease on the steady
     # clock of the machine since it was started as ``boot``. waits_until is when the last approval that the open turn
-    # waits for expires: '' if it waits for none, '~', which is after every time, if never
+    # waits for expires: '' if it waits for none, '~', which is after every time, if never. rival says that a former owner
+    # of the open turn may be alive
     """
     CREATE TABLE session (
         scope TEXT NOT NULL CHECK (typeof(scope) = 'text'),
@@ -83,6 +84,7 @@ SQLITE_3: Final = (
         lease_us INTEGER NOT NULL DEFAULT 0 CHECK (typeof(lease_us) = 'integer'),
         boot TEXT NOT NULL DEFAULT '' CHECK (typeof(boot) = 'text'),
         waits_until TEXT NOT NULL DEFAULT '' CHECK (typeof(waits_until) = 'text'),
+        rival INTEGER NOT NULL DEFAULT 0 CHECK (rival IN (0, 1)),
         turns INTEGER NOT NULL DEFAULT 0 CHECK (typeof(turns) = 'integer' AND turns >= 0),
         steps INTEGER NOT NULL DEFAULT 0 CHECK (typeof(steps) = 'integer' AND steps >= 0),
         tokens INTEGER NOT NULL DEFAULT 0 CHECK (typeof(tokens) = 'integer' AND tokens >= 0),
