@@ -106,8 +106,8 @@ def listening_agent(notes, pause_s):
 
     async def model(asked):
         await anyio.sleep(pause_s)
-        read = [one for one in asked.messages if isinstance(one, User) and one.text.startswith("note ")]
-        if len(read) >= notes:
+        texts = [one.text.split() for one in asked.messages if isinstance(one, User)]
+        if len({number for word, number, *_ in texts if word == "note"}) >= notes:
             return reply("I have read it all")
         number = sum(type(one).__name__ == "Assistant" for one in asked.messages) + 1
         use = ToolUse(f"call_{number}", "work", {"n": number})
@@ -121,16 +121,17 @@ async def listen(*, place, session, notes, pause_s):
     agent = listening_agent(notes, pause_s)
     async with open_runtime(place, [agent]) as rt:
         if not await rt.recover():
-            await rt.run(agent, "read the notes", session=session, message_id="in-1")
+            await rt.run(agent, "read all notes", session=session, message_id="in-1")
 
 
-async def send(*, place, session, first, last, acks, pause_s):
-    """Send notes to a session that another process runs: by turns to steer, and to follow up."""
+async def send(*, place, session, sender, first, last, acks, pause_s):
+    """Send notes to a session that another process runs."""
     acks = Acks(acks)
     async with open_runtime(place, []) as rt:
         for number in range(first, last + 1):
-            await rt.steer(session, f"note {number}")
-            acks.say("sent", number=number)
+            note = f"note {number} from sender {sender}"
+            await rt.steer(session, note)
+            acks.say("sent", note=note)
             await anyio.sleep(pause_s)
 
 

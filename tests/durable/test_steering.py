@@ -30,27 +30,33 @@ def test_each_message_is_seen_by_one_model_call_once_across_kills(lab):
         if senders and draw.random() < 0.3:
             senders[-1].kill()
             senders[-1].wait()
-        sent = max([0, *(ack["number"] for number in range(len(senders)) for ack in acks_of(lab, number))])
+        sent = max([
+            0,
+            *(int(ack["note"].split()[1]) for number in range(len(senders)) for ack in acks_of(lab, number)),
+        ])
     listener.succeed()
     for sender in senders:
         sender.kill()
         sender.wait()
 
-    seen = look(lab)
+    seen, waiting = look(lab)
 
     told = [one.text for turn in seen.turns for one in turn.messages if isinstance(one, User)][1:]
-    # a sender that was killed before it was told of its success may have sent its last note, so it is sent again
-    assert sorted(set(told), key=number_of) == [f"note {number}" for number in range(1, NOTES + 1)][: len(set(told))]
-    assert len(told) - len(set(told)) <= len(senders) - 1
-    assert [
-        message.text for one in seen.events if isinstance(one.event, MessagesReceived) for message in one.event.messages
-    ] == told
+    acknowledged = {ack["note"] for number in range(len(senders)) for ack in acks_of(lab, number)}
+    assert len(told) == len(set(told))
+    assert {text.split()[1] for text in told} == {str(number) for number in range(1, NOTES + 1)}
+    assert acknowledged <= {*told, *waiting}  # one that was sent again, after the end
+    assert not set(told) & waiting
+    for sender in range(len(senders)):
+        numbers = [int(text.split()[1]) for text in told if text.endswith(f" {sender}")]
+        assert numbers == sorted(numbers)
+    calls = {}
+    for one in seen.events:
+        for message in one.event.messages if isinstance(one.event, MessagesReceived) else ():
+            calls.setdefault(message.text, set()).add(one.event.call_id)  # told again where the call was made again
+    assert {note: len(ids) for note, ids in calls.items()} == dict.fromkeys(told, 1)
     assert seen.broken == ()
     assert kills > 1
-
-
-def number_of(note):
-    return int(note.split()[1])
 
 
 def start_listener(lab):
@@ -64,6 +70,7 @@ def start_sender(lab, first, number):
         lab.backend,
         place=lab.place,
         session="listening",
+        sender=number,
         first=first,
         last=NOTES,
         acks=acks,
@@ -78,6 +85,8 @@ def acks_of(lab, number):
 def look(lab):
     async def looking():
         async with open_place(lab.place) as store:
-            return await observe(store, "listening", ledger_file=lab.folder / "none")
+            seen = await observe(store, "listening", ledger_file=lab.folder / "none")
+            waiting = await store.session_log().inbox("listening")
+            return seen, {signal.body["text"] for signal in waiting}
 
     return anyio.run(looking)
