@@ -1,6 +1,7 @@
 """What is done to durable sessions from outside: looking, sending, stopping, deciding."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Literal, final
 
@@ -8,18 +9,23 @@ import anyio
 import attrs
 
 from par._clock import Clock
-from par._durable.fold import folded
-from par._durable.log import Change, Opened, Signal, SignalName
-from par._durable.openings import Place
+from par._durable.fold import folded, spent
+from par._durable.log import Change, Lease, Opened, SessionLog, Signal, SignalName
 from par._ids import UlidSource
 from par._json import JsonObject
-from par.calls import ModelReply
-from par.errors import ApprovalRefused, NoSuchSession, NothingToResume, SessionBusy, UsageError
+from par.errors import (
+    ApprovalRefused,
+    LeaseLost,
+    NoSuchSession,
+    NothingToResume,
+    SessionBusy,
+    StoreError,
+    UsageError,
+)
 from par.events import ApprovalDecided, Envelope, ErrorInfo, Event, RunEnded
 from par.messages import Message
 from par.sessions import STATUS_OF, Approval, SessionInfo, SessionStatus, StepInfo, TurnInfo
 from par.states import TaskState, transition
-from par.usage import Usage
 
 __all__ = ["SessionControl"]
 
@@ -34,9 +40,8 @@ _Verb = Literal["approved", "rejected", "modified", "escalated"]
 class SessionControl:
     """The sessions of a store, for those who do not run them. Each change takes a session only while nobody has it."""
 
-    def __init__(self, place: Place, clock: Clock, publish: Callable[[Envelope], None]) -> None:
-        self._place = place
-        self._log = place.log
+    def __init__(self, log: SessionLog, clock: Clock, publish: Callable[[Envelope], None]) -> None:
+        self._log = log
         self._clock = clock
         self._publish = publish
         self._ids = UlidSource()
@@ -95,7 +100,7 @@ class SessionControl:
                 raise
             except SessionBusy:
                 if not asked:
-                    await self.signal(session, "cancel", {"cause": cause})
+                    await self.signal(session, "cancel", {"cause": cause})  # noqa: ASYNC120 # busy is no error here
                     asked = True
                 if anyio.current_time() >= give_up:
                     raise
@@ -105,13 +110,13 @@ class SessionControl:
 
     async def end(self, session: str, state: TaskState, cause: str, *, error: ErrorInfo | None = None) -> None:
         """End an open turn at which nobody works, as ``cancelled`` or ``failed``."""
-        opened = await self._log.acquire(session, self._place.owner, lease_s=_LEASE_S, wants="open")
+        opened = await self._log.acquire(session, await self._log.identity(), lease_s=_LEASE_S, wants="open")
         turn = opened.open
         if turn is None:  # the log has promised one
             raise NothingToResume(session)
         now = self._clock.now()
         state = transition(turn.state, state)
-        usage, calls = _spent(opened)
+        usage, calls = spent(opened.steps)
         ended = attrs.evolve(
             turn,
             state=state,
@@ -183,8 +188,7 @@ class SessionControl:
             approval = _decidable(opened, approval_id, roles, now)
             decided = change(approval, now)
         except BaseException:
-            with anyio.move_on_after(_LEASE_S, shield=True):
-                await self._log.release(opened.lease)
+            await self._give_back(opened.lease)
             raise
         event = ApprovalDecided(
             approval=approval.id,
@@ -202,9 +206,10 @@ class SessionControl:
     async def _taken(self, session: str, approval_id: str, wait_s: float) -> Opened:
         """Own the session of an approval, as soon as the run that asked for it has been suspended."""
         give_up = anyio.current_time() + wait_s
+        owner = await self._log.identity()  # one of its own: two decisions in one process take nothing from each other
         while True:
             try:
-                return await self._log.acquire(session, self._place.owner, lease_s=_LEASE_S, wants="open")
+                return await self._log.acquire(session, owner, lease_s=_LEASE_S, wants="open")
             except NothingToResume:
                 raise ApprovalRefused(approval_id, "its turn has ended") from None
             except SessionBusy:
@@ -218,23 +223,24 @@ class SessionControl:
             id=self._ids.next(),
             session=opened.info.id,
             run="" if turn is None else turn.id,
-            step=_spent(opened)[1],
+            step=spent(opened.steps)[1],
             parent=None,
             at=now,
             seq=opened.seq + 1,
             event=event,
         )
-        await self._log.commit(change, [envelope])
+        try:
+            await self._log.commit(change, [envelope])
+        except LeaseLost:
+            raise
+        except Exception:  # one that is cancelled is carried out, and gives it back
+            await self._give_back(opened.lease)
+            raise
         self._publish(envelope)
 
-
-def _spent(opened: Opened) -> tuple[Usage, int]:
-    """Return what the recorded model calls of the open turn have cost, and how many they are."""
-    usage, calls = Usage(), 0
-    for step in opened.steps:
-        if isinstance(step.result, ModelReply):
-            usage, calls = usage + step.result.usage, calls + 1
-    return usage, calls
+    async def _give_back(self, lease: Lease) -> None:
+        with anyio.move_on_after(_LEASE_S, shield=True), suppress(StoreError):  # else the lease runs out
+            await self._log.release(lease)
 
 
 def _decidable(opened: Opened, approval_id: str, roles: tuple[str, ...], now: datetime) -> Approval:

@@ -20,6 +20,10 @@ class Fenced:
         self._lease = lease
         self._store = store
         self._changes: list[Change] = []
+        self._sent: tuple[int, tuple[Envelope, ...]] | None = None
+        """How many changes went with which events in a commit of which it is not known what came of it."""
+        self._stored: set[str] = set()
+        """Events that are stored, and of which nobody has been told so."""
         self.has_mail = True
         """Whether something may wait that was sent to the session: as of the last append, and before the first."""
 
@@ -41,14 +45,42 @@ class Fenced:
             LeaseLost: if another process owns the session.
             StoreError: if the store cannot write it.
         """
-        changes = tuple(self._changes)
-        change = reduce(merged, changes) if changes else Change(lease=self._lease)
-        self.has_mail = await self._log.commit(change, envelopes)
-        del self._changes[: len(changes)]
+        new = [envelope for envelope in envelopes if envelope.id not in self._stored]
+        if self._sent is not None and new:
+            count, sent = self._sent
+            if count < len(self._changes) and all(envelope in sent for envelope in new):
+                # stored events say that what goes with them is done: what was added since must not go with them
+                await self._commit(count, sent)
+                self._stored.update(envelope.id for envelope in sent)
+                new = []
+        await self._commit(len(self._changes), new)
+        self._stored.clear()
+
+    async def _commit(self, count: int, envelopes: Sequence[Envelope]) -> None:
+        changes = self._changes[:count]
+        if envelopes:
+            self._sent = (count, tuple(envelopes))
+        try:
+            self.has_mail = await self._log.commit(
+                reduce(merged, changes) if changes else Change(lease=self._lease), envelopes
+            )
+        except Exception:  # nothing of it is stored, or it is asked for what is
+            self._sent = None
+            self._stored.clear()
+            raise
+        self._sent = None
+        del self._changes[:count]
 
     async def last_seq(self, session: str, /) -> int:
-        """Return the number of the session's last event."""
-        return await self._store.last_seq(session)
+        """Return the number of the last event, which is this run's own.
+
+        Raises:
+            LeaseLost: if another process owns the session: its events may be the last.
+            StoreError: if the store cannot tell.
+        """
+        seq = await self._store.last_seq(session)
+        await self._log.commit(Change(lease=self._lease), ())
+        return seq
 
     def events(
         self, session: str | None = None, *, run: str | None = None, after: int = 0, limit: int | None = None

@@ -10,8 +10,9 @@ from par.calls import ModelReply
 from par.messages import Message, ToolResult, ToolResults, ToolUse
 from par.outcomes import Cancelled, NeedsApproval, ToolOutcome, Unknown
 from par.sessions import TurnInfo
+from par.usage import Usage
 
-__all__ = ["folded"]
+__all__ = ["folded", "spent"]
 
 _NOT_MADE = "The turn was ended before this call was made; nothing happened."
 _IN_DOUBT = "The turn was ended during this call. It may or may not have had its effect: verify before repeating it."
@@ -43,6 +44,15 @@ def folded(turn: TurnInfo, steps: Iterable[StepRecord]) -> tuple[Message, ...]:
     if pieces.count:
         messages.append(pieces.message)
     return tuple(messages)
+
+
+def spent(steps: Iterable[StepRecord]) -> tuple[Usage, int]:
+    """Return what the recorded model calls have cost, and how many they are."""
+    usage, calls = Usage(), 0
+    for step in steps:
+        if isinstance(step.result, ModelReply):
+            usage, calls = usage + step.result.usage, calls + 1
+    return usage, calls
 
 
 def _results(

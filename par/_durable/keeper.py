@@ -52,14 +52,15 @@ class Keeper:
 
         ``until`` is when the lease ends, by the event loop's clock, which other processes judge by clocks of their own.
         """
-        self._held[lease.session] = _Held(lease, until, run)
+        held = self._held[lease.session] = _Held(lease, until, run)
         try:
             while True:
                 await anyio.sleep(self._every_s)
                 if not self._busy and anyio.current_time() >= self._next:
                     await self._look()
         finally:
-            del self._held[lease.session]
+            if self._held.get(lease.session) is held:
+                del self._held[lease.session]
 
     async def ensure(self, lease: Lease) -> None:
         """Return at once while the lease certainly holds; otherwise renew it: the process may have been frozen.

@@ -12,7 +12,7 @@ from par._durable.turn_state import Turn
 from par._engine.plan import Plan
 from par._engine.session import Session
 from par._store import Store
-from par.errors import DefinitionChanged, MessageAnswered, SessionBusy, UsageError
+from par.errors import DefinitionChanged, MessageAnswered, NothingToResume, SessionBusy, UsageError
 
 __all__ = ["OnChange", "OpenAgain", "OpenNew", "Place"]
 
@@ -50,11 +50,12 @@ class OpenNew:
             StoreError: if the store cannot do it.
         """
         place = self._place
+        definition = definition_of(self._plan)
         until = anyio.current_time() + place.keeper.lease_s
         opened = await place.log.acquire(
             session.id, place.owner, lease_s=place.keeper.lease_s, wants="new", agent=self._plan.name
         )
-        turn = _turn(place, opened, until, definition_of(self._plan), self._message_id)
+        turn = _turn(place, opened, until, definition, self._message_id)
         for old in opened.turns:
             if self._message_id is not None and old.message_id == self._message_id:
                 await turn.give_up()
@@ -67,28 +68,34 @@ class OpenNew:
 class OpenAgain:
     """Goes on with an open turn."""
 
-    def __init__(self, place: Place, plan: Plan, *, on_change: OnChange, wait_s: float | None) -> None:
+    def __init__(
+        self, place: Place, plan: Plan, *, on_change: OnChange, wait_s: float | None, turn: int | None = None
+    ) -> None:
         if on_change not in ("refuse", "migrate"):
             raise UsageError(f'on_change must be "refuse" or "migrate", got {on_change!r}')
         self._place = place
         self._plan = plan
         self._on_change = on_change
         self._wait_s = wait_s
+        self._number = turn
 
     async def open(self, session: Session, /) -> Turn:
         """Become the owner of a session with an open turn.
 
         Raises:
             NoSuchSession: if there is none.
-            NothingToResume: if its last turn has ended.
+            NothingToResume: if its last turn has ended, or is not the one that is wanted.
             SessionBusy: if another process works at it, and goes on to.
             DefinitionChanged: if another agent began the turn, and the turn is not to be migrated.
             StoreError: if the store cannot do it.
         """
         place = self._place
-        opened, until = await self._acquired(session.id)
         definition = definition_of(self._plan)
+        opened, until = await self._acquired(session.id)
         turn = _turn(place, opened, until, definition, None)
+        if self._number is not None and turn.number != self._number:
+            await turn.give_up()
+            raise NothingToResume(session.id)
         recorded = definition if opened.open is None else opened.open.definition
         if recorded != definition and self._on_change == "refuse":
             await turn.give_up()

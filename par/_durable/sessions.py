@@ -47,9 +47,7 @@ async def open_sessions(
         return None
     log = store.session_log()
     place = Place(log=log, store=store, keeper=Keeper(log, lease_s), owner=await log.identity())
-    # under a name of its own, or it would take sessions from the runs of this very runtime
-    aside = attrs.evolve(place, owner=await log.identity())
-    return DurableSessions(place, SessionControl(aside, clock, publish))
+    return DurableSessions(place, SessionControl(log, clock, publish))
 
 
 @final
@@ -68,11 +66,16 @@ class DurableSessions:
             try:
                 return await work(self.new(plan, message_id))
             except (MessageAnswered, SessionUnfinished):
-                known = await self.turn_of(session, message_id)
+                known = await self.turn_of(session, message_id)  # noqa: ASYNC120 # a cancellation counts for more
                 if known is None:
                     raise
         if known.is_open:
-            return await self.resume(session, plan, "refuse", None, work)
+            try:
+                return await work(self.again(plan, "refuse", None, turn=known.number))
+            except NothingToResume:  # it has ended meanwhile, and another may be open
+                known = await self.turn_of(session, message_id)
+                if known is None or known.is_open:
+                    raise
         return await self._result(session, known, plan)
 
     async def resume(
@@ -82,7 +85,7 @@ class DurableSessions:
         try:
             return await work(self.again(plan, on_change, wait_s))
         except NothingToResume:
-            turns = await self._log.turns(session)
+            turns = await self._log.turns(session)  # noqa: ASYNC120 # as above
             if not turns:
                 raise
         return result_of(session, turns[-1], turns, plan)
@@ -91,9 +94,9 @@ class DurableSessions:
         """Return what gets the right to a new turn."""
         return OpenNew(self._place, plan, message_id)
 
-    def again(self, plan: Plan, on_change: OnChange, wait_s: float | None) -> Opening:
-        """Return what gets the right to the open turn."""
-        return OpenAgain(self._place, plan, on_change=on_change, wait_s=wait_s)
+    def again(self, plan: Plan, on_change: OnChange, wait_s: float | None, *, turn: int | None = None) -> Opening:
+        """Return what gets the right to the open turn, or to this one alone."""
+        return OpenAgain(self._place, plan, on_change=on_change, wait_s=wait_s, turn=turn)
 
     async def turn_of(self, session: str, message_id: str | None) -> TurnInfo | None:
         """Return the turn that answers an inbound message."""

@@ -9,10 +9,11 @@ import attrs
 
 from par._durable.deciding import answer_of, approval_of, need_of
 from par._durable.fenced import Fenced
+from par._durable.fold import folded, spent
 from par._durable.keeper import Keeper
 from par._durable.log import Change, Lease, Opened, SessionLog, StepRecord, Totals
 from par._engine.run import Run
-from par._engine.steps import Asked, Decision, Step, TurnBegun, TurnEnded, run_side_by_side
+from par._engine.steps import Asked, Decision, Said, Step, TurnBegun, TurnEnded, run_side_by_side
 from par._ids import UlidSource
 from par.calls import ModelReply, Receive
 from par.deltas import Emit
@@ -65,8 +66,10 @@ class DurableSteps:
         self._at_work: dict[str, StepRecord] = {}
         self._claimed: set[str] = set()
         self._mail: dict[int, tuple[tuple[Message, ...], dict[str, int]]] = {}
-        self._base = 0
-        """How many messages of the transcript are of turns before this one."""
+        self._base: int | None = None
+        """How many messages of the transcript are of turns before this one, once that is known."""
+        self._replayed: set[int] = set()
+        self._diverged = False
 
     @property
     def publish(self) -> Emit:
@@ -79,6 +82,38 @@ class DurableSteps:
         """Tell whether the step with this ordinal is recorded."""
         record = self._records.get(ordinal)
         return record is not None and record.status == "done"
+
+    def recorded(self, ordinal: int, name: str, /) -> object | None:
+        """Return what is recorded of the tool call with this ordinal and name, if it has ended."""
+        record = self._records.get(ordinal)
+        if record is None or record.status != "done" or (record.kind, record.name) != ("tool", name):
+            return None
+        return record.result
+
+    def left(self, ordinal: int, /) -> bool:
+        """Tell whether a process before this one was at work at the step, and nobody knows what came of it."""
+        record = self._records.get(ordinal)
+        return record is not None and record.status == "started"
+
+    def unsaid(self) -> Said | None:
+        """Return what is recorded of the turn, if it is more than the run has come to when it ends."""
+        opened, run = self._turn.opened, self._run
+        if opened.open is None or not (self._turn.info is None or self._diverged or self._is_behind()):
+            return None
+        if self._base is None:
+            self._base = len(run.transcript)
+        records = list(self._records.values())
+        usage, calls = spent(records)
+        said = folded(attrs.evolve(opened.open, messages=()), records)
+        return Said(before=self._base, messages=said, usage=usage, model_calls=calls)
+
+    def _is_behind(self) -> bool:
+        last = self._run.ordinal
+        return any(
+            step.status == "done"
+            and (step.ordinal > last or (step.kind == "model" and step.ordinal not in self._replayed))
+            for step in self._turn.opened.steps
+        )
 
     async def step(self, step: Step[T], /) -> T:
         """Return the result of the step: as it was recorded, or by running it and recording it.
@@ -93,6 +128,7 @@ class DurableSteps:
             self._check(step, found)
             if found.status == "done":
                 await anyio.lowlevel.checkpoint()
+                self._replayed.add(step.ordinal)
                 return cast("T", found.result)  # the log decodes what a step of this kind came to
         attempt = 1 if found is None else found.attempt + 1
         record = StepRecord(
@@ -160,6 +196,7 @@ class DurableSteps:
     def _check(self, step: Step[T], found: StepRecord) -> None:
         same = found.kind == step.kind and (step.kind == "model" or found.name == step.name)
         if not same:
+            self._diverged = True
             raise ReplayMismatch(
                 self._run.session_id,
                 ordinal=step.ordinal,
@@ -276,6 +313,8 @@ class DurableSteps:
             StoreError: if it cannot be recorded.
         """
         opened, run = self._turn.opened, self._run
+        if opened.open is None and opened.lease.fence > 1:
+            await self._pass_over_old_orders()
         first = opened.info.turns == 0 and opened.open is None
         self._base = 0 if first or not opened.turns else len(change.history)
         if opened.open is None:
@@ -314,12 +353,19 @@ class DurableSteps:
         self._turn.store.add(Change(lease=self._turn.lease, turn=info, state=run.status))
         await run.flush()
 
+    async def _pass_over_old_orders(self) -> None:
+        """Take the orders to stop that were meant for a turn before this one, and came when it had ended."""
+        lease = self._turn.lease
+        while late := (await self._log.stops([lease.session])).get(lease.session):
+            await self._log.commit(Change(lease=lease, takes={late.id: 0}), ())
+
     def ends(self, change: TurnEnded, /) -> None:
         """Let what the turn came to be recorded with the last event of the run; the session is then given back."""
-        run, info = self._run, self._turn.info
+        run = self._run
+        info = self._turn.info or self._turn.opened.open  # of one that is resumed, a layer may end the run at once
         lease = self._turn.lease
         taken = dict.fromkeys(self._keeper.obeyed(lease.session), 0)
-        if info is None:  # a layer ended the run before its turn began
+        if info is None:  # a layer ended the run before the turn began: there is none
             self._turn.store.add(Change(lease=lease, state=run.status, takes=taken, releases=True))
             return
         now = run.clock.now()
