@@ -154,8 +154,11 @@ class RunContext(Generic[D_co]):
 
     @property
     def approval(self) -> Approved | None:
-        """The approval that this call has waited for; ``None`` if it has not waited."""
-        decision = None if self.grant is None else self.grant.decision
+        """The approval for which the tool itself has asked, with a ``NeedsApproval`` of its own; ``None`` if it has not.
+
+        What a layer asked for, or ``par.approvals.decide``, is no answer to that: others may give it.
+        """
+        decision = None if self.grant is None else self.grant.plain
         return decision if isinstance(decision, Approved) else None
 
     @property

@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import Final
 
+import anyio
 import attrs
 
 from par._durable.control import SessionControl
+from par._durable.deciding import bound_key
 from par._durable.log import SignalName
 from par._durable.sessions import DurableSessions
 from par._engine.host import Host
 from par._engine.session import Session
 from par._json import JsonObject
-from par.errors import NoSuchSession, UsageError
+from par.errors import NoSuchSession, SessionBusy, UsageError
 from par.messages import Message, Text, User
 from par.sessions import Approval, SessionInfo, SessionStatus, StepInfo, TurnInfo
 
@@ -103,13 +105,17 @@ class SessionDesk:
         Raises:
             NoSuchSession: if there is no such session.
             NothingToResume: if no turn is open.
-            SessionBusy: if its process has not ended it within ``wait_s`` seconds; it has been told.
+            SessionBusy: if its process, or this one, has not ended it within ``wait_s`` seconds; it has been told.
         """
+        limit_s = _seconds("wait_s", wait_s)
         run = self._host.at_work(session)
-        if run is not None:
+        if run is None:
+            await self._control(session).cancel(session, cause, wait_s=limit_s)
+            return
+        with anyio.move_on_after(limit_s):
             await self._host.cancel(run, cause)
             return
-        await self._control(session).cancel(session, cause, wait_s=_seconds("wait_s", wait_s))
+        raise SessionBusy(session, owner="that this is", free_in_s=0.0)
 
     async def signal(self, session: str, name: SignalName, body: JsonObject) -> None:
         """Send a signal as it is, which the methods above make by themselves.
@@ -173,7 +179,7 @@ class SessionDesk:
             return attrs.evolve(found, status="approved", decided_by=by, note=note, decided_at=now)
 
         return await self._control().decide(
-            session, approval, "approved", by=by, roles=tuple(roles), note=note, change=approved
+            session, approval, "approved", by=by, roles=_roles(roles), note=note, change=approved
         )
 
     async def reject(
@@ -185,7 +191,7 @@ class SessionDesk:
             return attrs.evolve(found, status="rejected", decided_by=by, note=note, decided_at=now)
 
         return await self._control().decide(
-            session, approval, "rejected", by=by, roles=tuple(roles), note=note, change=rejected
+            session, approval, "rejected", by=by, roles=_roles(roles), note=note, change=rejected
         )
 
     async def modify(
@@ -199,12 +205,16 @@ class SessionDesk:
         note: str = "",
     ) -> Approval:
         """Let the call be made with other arguments, which are approved with that; see ``approve``."""
+        try:
+            bound_key("-", arguments, {})
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
         def modified(found: Approval, now: datetime) -> Approval:
             return attrs.evolve(found, status="approved", decided_by=by, note=note, decided_at=now, modified=arguments)
 
         return await self._control().decide(
-            session, approval, "modified", by=by, roles=tuple(roles), note=note, change=modified
+            session, approval, "modified", by=by, roles=_roles(roles), note=note, change=modified
         )
 
     async def escalate(
@@ -222,7 +232,7 @@ class SessionDesk:
 
         ``expires_s`` is for how many seconds from now, by default until it would have expired anyway. See ``approve``.
         """
-        others = tuple(to)
+        others = _roles(to)
         if not others:
             raise UsageError("to must name the roles that may decide from now on")
         longer = None if expires_s is None else timedelta(seconds=_seconds("expires_s", expires_s))
@@ -231,7 +241,7 @@ class SessionDesk:
             return attrs.evolve(found, roles=others, expires_at=found.expires_at if longer is None else now + longer)
 
         return await self._control().decide(
-            session, approval, "escalated", by=by, roles=tuple(roles), note=note, change=escalated
+            session, approval, "escalated", by=by, roles=_roles(roles), note=note, change=escalated
         )
 
     # --- which sessions --------------------------------------------------------------------------------
@@ -251,6 +261,13 @@ class SessionDesk:
         if self._durable is None and session is not None and self._sessions:
             raise NoSuchSession(session)
         return self._durable_store().control
+
+
+def _roles(roles: Iterable[str]) -> tuple[str, ...]:
+    found = () if isinstance(roles, str) else tuple(roles)
+    if isinstance(roles, str) or not all(found):
+        raise UsageError(f"roles must be several texts that are not empty, got {roles!r}")
+    return found
 
 
 def _seconds(name: str, value: float) -> float:

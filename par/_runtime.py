@@ -15,7 +15,7 @@ from par._bus.options import BusOptions
 from par._clock import Clock
 from par._desk import SessionDesk
 from par._durable.openings import OnChange
-from par._durable.sessions import DurableSessions, Recovered, Work, open_sessions
+from par._durable.sessions import DurableSessions, Recovered, Work, is_plain, open_sessions
 from par._engine.closing import in_own_task
 from par._engine.host import Host
 from par._engine.models import ModelFactory, ModelRegistry
@@ -325,8 +325,8 @@ class Runtime(SessionDesk):
 
     def _durable_of(self, session: str | None, message_id: str | None) -> DurableSessions | None:
         self._check_entered()
-        if message_id is not None and (session is None or self._durable is None or not message_id):
-            raise UsageError("message_id needs a named session, a durable store and a text that is not empty")
+        if message_id is not None and (session is None or self._durable is None or not is_plain(message_id)):
+            raise UsageError("message_id needs a named session, a durable store and a plain text that is not empty")
         return None if session is None else self._durable
 
     async def _resumable(self, session: str, agent: Agent[D, O] | None, deps: D | None) -> tuple[DurableSessions, Plan]:

@@ -115,8 +115,24 @@ class Grant:
     key: str = attrs.field(validator=_filled)
     """The ``ApprovalRequest.key`` of the call: a call with another key has no decision."""
     decision: Approved | Rejected = attrs.field(validator=validators.instance_of((Approved, Rejected)))
+    by_key: bool = False
+    """Whether only who looks for this key may take it: it was asked for by ``decide`` or ``needs_approval``, or the call's
+    arguments are others by now."""
     earlier: "Grant | None" = attrs.field(default=None)
     """What was decided about the same call before: where several ask about one call, each finds its own."""
+
+    @property
+    def plain(self) -> Approved | Rejected | None:
+        """The latest decision that was asked for without a key, about this call as it is; ``None`` if there is none."""
+        grant: Grant | None = self
+        while grant is not None and grant.by_key:
+            grant = grant.earlier
+        return None if grant is None else grant.decision
+
+    def for_changed_arguments(self) -> "Grant":
+        """Return what still counts when the call is made with other arguments."""
+        earlier = None if self.earlier is None else self.earlier.for_changed_arguments()
+        return attrs.evolve(self, by_key=True, earlier=earlier)
 
     def of(self, key: str) -> Approved | Rejected | None:
         """Return the latest decision that is bound to this key, ``None`` if there is none."""
@@ -216,7 +232,10 @@ async def decide(
 
 
 def needs_approval(request: ApprovalRequest, *, expires_s: float | None) -> NeedsApproval:
-    """Return the outcome of a call that waits for the answer to this request, with all that the request says."""
+    """Return the outcome of a call that waits for the answer to this request, with all that the request says.
+
+    When the call is made again the answer is ``ctx.grant.of(request.key)``, for which ``decide`` looks.
+    """
     effects: list[Json] = [*request.effects]
     details: JsonObject = {
         **request.details,

@@ -188,7 +188,7 @@ class SessionControl:
             approval = _decidable(opened, approval_id, roles, now)
             decided = change(approval, now)
         except BaseException:
-            await self._give_back(opened.lease)
+            await self._give_back(opened.lease)  # noqa: ASYNC102 # bounded and shielded there
             raise
         event = ApprovalDecided(
             approval=approval.id,
@@ -234,7 +234,7 @@ class SessionControl:
         except LeaseLost:
             raise
         except Exception:  # one that is cancelled is carried out, and gives it back
-            await self._give_back(opened.lease)
+            await self._give_back(opened.lease)  # noqa: ASYNC120 # as above
             raise
         self._publish(envelope)
 

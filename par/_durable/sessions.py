@@ -21,7 +21,7 @@ from par.events import Envelope, ErrorInfo
 from par.sessions import SessionInfo, TurnInfo
 from par.states import TaskState
 
-__all__ = ["DurableSessions", "Recovered", "Work", "open_sessions"]
+__all__ = ["DurableSessions", "Recovered", "Work", "is_plain", "open_sessions"]
 
 Work = Callable[[Opening | None], Awaitable[RunResult[object]]]
 """Runs a turn whose right comes from the opening."""
@@ -37,6 +37,11 @@ class Recovered:
     session: str
     result: RunResult[object] | None = None
     error: Exception | None = None
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether every store can keep it as a name."""
+    return bool(text) and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 async def open_sessions(
@@ -73,7 +78,7 @@ class DurableSessions:
             try:
                 return await work(self.again(plan, "refuse", None, turn=known.number))
             except NothingToResume:  # it has ended meanwhile, and another may be open
-                known = await self.turn_of(session, message_id)
+                known = await self.turn_of(session, message_id)  # noqa: ASYNC120 # as above
                 if known is None or known.is_open:
                     raise
         return await self._result(session, known, plan)

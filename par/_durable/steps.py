@@ -85,10 +85,9 @@ class DurableSteps:
 
     def recorded(self, ordinal: int, name: str, /) -> object | None:
         """Return what is recorded of the tool call with this ordinal and name, if it has ended."""
-        record = self._records.get(ordinal)
-        if record is None or record.status != "done" or (record.kind, record.name) != ("tool", name):
-            return None
-        return record.result
+        found = self._records.get(ordinal)
+        same = found is not None and (found.status, found.kind, found.name) == ("done", "tool", name)
+        return found.result if found is not None and same else None
 
     def left(self, ordinal: int, /) -> bool:
         """Tell whether a process before this one was at work at the step, and nobody knows what came of it."""
@@ -102,18 +101,15 @@ class DurableSteps:
             return None
         if self._base is None:
             self._base = len(run.transcript)
-        records = list(self._records.values())
-        usage, calls = spent(records)
-        said = folded(attrs.evolve(opened.open, messages=()), records)
+        usage, calls = spent(self._records.values())
+        said = folded(attrs.evolve(opened.open, messages=()), self._records.values())
         return Said(before=self._base, messages=said, usage=usage, model_calls=calls)
 
     def _is_behind(self) -> bool:
-        last = self._run.ordinal
-        return any(
-            step.status == "done"
-            and (step.ordinal > last or (step.kind == "model" and step.ordinal not in self._replayed))
-            for step in self._turn.opened.steps
-        )
+        done = [
+            step for step in self._turn.opened.steps if step.status == "done" and step.ordinal not in self._replayed
+        ]
+        return any(step.ordinal > self._run.ordinal or step.kind == "model" for step in done)
 
     async def step(self, step: Step[T], /) -> T:
         """Return the result of the step: as it was recorded, or by running it and recording it.

@@ -77,17 +77,17 @@ class _Call:
         self.run = run
         self.use = use
         self.decision = decision
-        # what was decided earlier still counts: a layer and the tool may each have asked about the same call
-        earlier = None if before is None else before.call.ctx.grant
-        grant = None if decision is None else Grant(key=decision.key, decision=decision.answer, earlier=earlier)
-        changed = None if before is None else before.call.arguments
+        arguments, malformed = use.arguments, use.malformed
+        if before is not None:
+            arguments, malformed = before.call.arguments, before.call.malformed
         if decision is not None and decision.arguments is not None:
-            changed = decision.arguments
+            arguments, malformed = decision.arguments, None
+        grant = None if decision is None or before is None else before.granted(decision)
         self.call: ToolCall = ToolCall(
             id=use.id,
             name=use.name,
-            arguments=use.arguments if changed is None else changed,
-            malformed=use.malformed,
+            arguments=arguments,
+            malformed=malformed,
             tool=run.plan.tools.get(use.name) or no_tool(use.name, tuple(run.plan.tools)),
             ctx=RunContext(run.deps, run, call_id=use.id, tool=use.name, idempotency_key=key, grant=grant),
         )
@@ -101,9 +101,21 @@ class _Call:
             flush=run.flush if run.listening else None,
             doubtful=self.settle_doubt,
         )
-        self.outcome: ToolOutcome | None = None
+        recorded = run.steps.recorded(ordinal, use.name)  # it counts, also if this is cancelled before it is its turn
+        self.outcome: ToolOutcome | None = None if recorded is None else _checked(recorded)
         self.started_s: float | None = None
         self.told = run.steps.knows(ordinal)  # then the process that made the call has told its end
+
+    def granted(self, decision: Decision) -> Grant:
+        """Return what is decided about the call that is made in the place of this one, which has waited.
+
+        What was decided earlier still counts: a layer and the tool may each have asked about the same call.
+        """
+        need, earlier = self.outcome, self.call.ctx.grant
+        if earlier is not None and decision.arguments is not None:
+            earlier = earlier.for_changed_arguments()
+        by_key = isinstance(need, NeedsApproval) and bool(need.key) and need.details.get("key") == need.key
+        return Grant(key=decision.key, decision=decision.answer, by_key=by_key, earlier=earlier)
 
     def asked(self) -> Asked:
         """Return what this call waits for.
@@ -143,7 +155,7 @@ class _Call:
             UnknownEffect: if the tool says that the turn shall fail then.
         """
         run, call = self.run, self.call
-        on_unknown = call.tool.spec.on_unknown
+        on_unknown = call.tool.spec.on_unknown if call.name in run.plan.tools else "surface"
         if on_unknown == "fail":
             raise UnknownEffect(run.session_id, tool=call.name, key=self.step.key)
         if on_unknown != "surface":
@@ -186,12 +198,13 @@ class _Call:
         )
 
     def _interrupted(self) -> ToolOutcome:
-        if self.started_s is None:
+        left = self.run.steps.left(self.step.ordinal)
+        if self.started_s is None and not left:
             return Cancelled(reason="The run was cancelled before this call started; nothing happened.")
         spec = self.call.tool.spec
         if spec.abandons:
             return Unknown(reason="The run was cancelled and left this call behind; it may still have its effect.")
-        if spec.effect == "once":
+        if left or spec.effect == "once":
             return Unknown(
                 reason="The run was cancelled during this call. It may or may not have had its effect: "
                 "verify before repeating it."

@@ -8,6 +8,7 @@ from par._engine.closing import CANCELLED_OUTSIDE, record_end
 from par._engine.groups import unwrapped
 from par._engine.run import Run
 from par.calls import RunCall, RunResult
+from par.errors import StoreUnavailable
 from par.events import StopReason
 
 __all__ = ["execute"]
@@ -17,8 +18,8 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
     """Run ``call`` through the onion. When this returns or raises, nothing of the run is alive.
 
     A cancellation from outside goes through untouched. A deadline, ``run.cancel`` and the closing of the
-    runtime end the run with ``stop_reason="cancelled"``; a run of a durable session that was only parked is
-    ``suspended``.
+    runtime end the run with ``stop_reason="cancelled"``; a run of a durable session that was only parked, or whose
+    store was away, is ``suspended``.
 
     Raises:
         Exception: what the run failed with.
@@ -39,7 +40,10 @@ async def execute(run: Run, call: RunCall, *, timeout_s: float | None = None) ->
             run.end(result.stop_reason, result.cause)
             await run.record_end()
     except Exception as error:  # recorded, and raised again
-        run.end("failed", None, error)
+        if run.can_suspend and isinstance(error, StoreUnavailable):
+            run.end("suspended", str(error))  # once the store is back, the turn is gone on with
+        else:
+            run.end("failed", None, error)
         await record_end(run.record_end, during=error)  # noqa: ASYNC120 # shields itself
         raise
     except BaseException as error:

@@ -189,10 +189,20 @@ class Host:
         if turn is None:
             await self._execute(run, call, timeout_s)
             return
+        keeping = anyio.CancelScope(
+            shield=True
+        )  # a run that is cancelled may go on for as long as a thread of its does
+
+        async def keep() -> None:
+            with keeping:
+                await turn.keep(run)
+
         async with anyio.create_task_group() as group:
-            group.start_soon(turn.keep, run)
-            await self._execute(run, call, timeout_s)
-            group.cancel_scope.cancel()
+            group.start_soon(keep)
+            try:
+                await self._execute(run, call, timeout_s)
+            finally:
+                keeping.cancel()
 
     async def _execute(self, run: Run, call: RunCall, timeout_s: float | None) -> None:
         """Execute the run; what came of it is for whoever began it to take from it."""

@@ -300,6 +300,13 @@ class Run:
             return ended_with
         raise ended_with or stray_cancellation()
 
+    def catch_up(self) -> None:
+        """Say all that is recorded of the turn, though the run has ended before it had gone through that again."""
+        said = self.steps.unsaid()
+        if said is not None:
+            self.transcript[said.before :] = said.messages
+            self.usage, self.step = said.usage, said.model_calls
+
     def result(
         self,
         stop_reason: StopReason,
@@ -310,6 +317,7 @@ class Run:
         approvals: tuple[NeedsApproval, ...] = (),
     ) -> RunResult[object]:
         """Describe the run as it stands; ``value`` counts only if it finished."""
+        self.catch_up()
         return RunResult(
             value=value if stop_reason == "finished" else NoOutput(),
             messages=tuple(self.transcript),
@@ -327,6 +335,7 @@ class Run:
         """Move to the final state of ``stop_reason`` and tell so; only the first call counts."""
         if self.status is not TaskState.RUNNING:
             return
+        self.catch_up()
         self.move(_FINAL_STATE[stop_reason])
         info = None if error is None else ErrorInfo.of(error)
         self.steps.ends(

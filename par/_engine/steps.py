@@ -17,8 +17,19 @@ from par.deltas import Emit, discard
 from par.events import ErrorInfo, Event, MessagesReceived, StopReason
 from par.messages import Message
 from par.outcomes import NeedsApproval
+from par.usage import Usage
 
-__all__ = ["Asked", "Decision", "MemorySteps", "Step", "StepRunner", "TurnBegun", "TurnEnded", "run_side_by_side"]
+__all__ = [
+    "Asked",
+    "Decision",
+    "MemorySteps",
+    "Said",
+    "Step",
+    "StepRunner",
+    "TurnBegun",
+    "TurnEnded",
+    "run_side_by_side",
+]
 
 T = TypeVar("T")
 
@@ -85,6 +96,18 @@ class TurnEnded:
     model_calls: int
 
 
+@attrs.frozen(kw_only=True)
+class Said:
+    """What a turn has come to, as it is recorded."""
+
+    before: int
+    """How many messages of the transcript are of the turns before it."""
+    messages: tuple[Message, ...]
+    """What the turn has added to them."""
+    usage: Usage
+    model_calls: int
+
+
 class StepRunner(Protocol):
     """Runs the steps of one turn: all that the engine knows of durability.
 
@@ -100,6 +123,18 @@ class StepRunner(Protocol):
 
     def knows(self, ordinal: int, /) -> bool:
         """Tell whether the step with this ordinal is recorded."""
+        ...
+
+    def recorded(self, ordinal: int, name: str, /) -> object | None:
+        """Return what is recorded of the tool call with this ordinal and name, if it has ended."""
+        ...
+
+    def left(self, ordinal: int, /) -> bool:
+        """Tell whether a process before this one was at work at the step, and nobody knows what came of it."""
+        ...
+
+    def unsaid(self) -> Said | None:
+        """Return what is recorded of the turn, if it is more than the run has come to when it ends."""
         ...
 
     async def step(self, step: Step[T], /) -> T:
@@ -195,6 +230,20 @@ class MemorySteps:
         """Tell that nothing is recorded."""
         del ordinal
         return False
+
+    def recorded(self, ordinal: int, name: str, /) -> object | None:
+        """Return that nothing is recorded."""
+        del ordinal, name
+        return None
+
+    def left(self, ordinal: int, /) -> bool:
+        """Tell that no process was here before."""
+        del ordinal
+        return False
+
+    def unsaid(self) -> Said | None:
+        """Return that nothing is recorded."""
+        return None
 
     async def step(self, step: Step[T], /) -> T:
         """Run one step."""
