@@ -14,8 +14,9 @@ from par._bus.bus import EventBus
 from par._bus.options import BusOptions
 from par._clock import Clock
 from par._desk import SessionDesk
+from par._durable.log import is_plain
 from par._durable.openings import OnChange
-from par._durable.sessions import DurableSessions, Recovered, Work, is_plain, open_sessions
+from par._durable.sessions import DurableSessions, Recovered, Work, open_sessions
 from par._engine.closing import in_own_task
 from par._engine.host import Host
 from par._engine.models import ModelFactory, ModelRegistry

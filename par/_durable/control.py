@@ -10,7 +10,7 @@ import attrs
 
 from par._clock import Clock
 from par._durable.fold import folded, spent
-from par._durable.log import Change, Lease, Opened, SessionLog, Signal, SignalName
+from par._durable.log import Change, Lease, Opened, SessionLog, Signal, SignalName, is_plain
 from par._ids import UlidSource
 from par._json import JsonObject
 from par.errors import (
@@ -55,7 +55,7 @@ class SessionControl:
 
     async def session(self, session: str) -> SessionInfo:
         """Return what is known of a session."""
-        found = await self._log.session(session)
+        found = await self._log.session(session) if is_plain(session) else None
         if found is None:
             raise NoSuchSession(session)
         return found
@@ -83,6 +83,8 @@ class SessionControl:
 
     async def signal(self, session: str, name: SignalName, body: JsonObject) -> None:
         """Send something to a session."""
+        if not is_plain(session):
+            raise NoSuchSession(session)
         await self._log.send(session, Signal(id=self._ids.next(), name=name, body=body, at=self._clock.now()))
 
     # --- stopping --------------------------------------------------------------------------------------
@@ -160,6 +162,8 @@ class SessionControl:
 
     async def approvals(self, session: str | None, *, pending: bool) -> tuple[Approval, ...]:
         """Return the approvals of a session, or of all."""
+        if session is not None and not is_plain(session):
+            return ()
         return await self._log.approvals(session, pending=pending)
 
     async def decide(

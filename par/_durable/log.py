@@ -27,6 +27,7 @@ __all__ = [
     "SignalName",
     "StepRecord",
     "Totals",
+    "is_plain",
     "merged",
 ]
 
@@ -241,6 +242,11 @@ class DurableStore(Protocol):
     """A store that has the durable side of sessions as well."""
 
     def session_log(self) -> SessionLog: ...
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether every store can keep it as a name."""
+    return bool(text) and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def merged(first: Change, second: Change) -> Change:

@@ -9,7 +9,7 @@ import attrs
 from par._clock import Clock
 from par._durable.control import SessionControl
 from par._durable.keeper import Keeper
-from par._durable.log import DurableStore
+from par._durable.log import DurableStore, is_plain
 from par._durable.openings import OnChange, OpenAgain, OpenNew, Place
 from par._durable.results import result_of
 from par._engine.plan import Plan
@@ -21,7 +21,7 @@ from par.events import Envelope, ErrorInfo
 from par.sessions import SessionInfo, TurnInfo
 from par.states import TaskState
 
-__all__ = ["DurableSessions", "Recovered", "Work", "is_plain", "open_sessions"]
+__all__ = ["DurableSessions", "Recovered", "Work", "open_sessions"]
 
 Work = Callable[[Opening | None], Awaitable[RunResult[object]]]
 """Runs a turn whose right comes from the opening."""
@@ -37,11 +37,6 @@ class Recovered:
     session: str
     result: RunResult[object] | None = None
     error: Exception | None = None
-
-
-def is_plain(text: str) -> bool:
-    """Tell whether every store can keep it as a name."""
-    return bool(text) and "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 async def open_sessions(
@@ -105,7 +100,9 @@ class DurableSessions:
 
     async def turn_of(self, session: str, message_id: str | None) -> TurnInfo | None:
         """Return the turn that answers an inbound message."""
-        return None if message_id is None else await self._log.turn_of_message(session, message_id)
+        if message_id is None or not is_plain(session):
+            return None
+        return await self._log.turn_of_message(session, message_id)
 
     async def _result(self, session: str, turn: TurnInfo, plan: Plan) -> RunResult[object]:
         return result_of(session, turn, await self._log.turns(session), plan)

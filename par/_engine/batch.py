@@ -34,6 +34,12 @@ async def run_tools(run: Run, uses: tuple[ToolUse, ...]) -> list[ToolOutcome]:
     try:
         await _run_all(run, calls)
         while waiting := {place: call for place, call in enumerate(calls) if isinstance(call.outcome, NeedsApproval)}:
+            if await run.steps.stopped() is not None:  # then nobody is asked any more, and nothing allowed is done
+                for call in waiting.values():
+                    call.outcome = Cancelled(
+                        reason="The run was interrupted before this call was made; nothing happened."
+                    )
+                break
             answers = await run.steps.wait([call.asked() for call in waiting.values()])
             decisions = [answer for answer in answers if isinstance(answer, Decision)]
             if len(decisions) < len(waiting):

@@ -8,7 +8,7 @@ from unit.durable.scene import Ledger, crashing, open_runtime
 
 from par import Agent, RunContext, tool, wrap_tool
 from par._durable.fenced import Fenced
-from par.errors import ApprovalRefused, LeaseLost, SessionBusy, StoreUnavailable, UsageError
+from par.errors import ApprovalRefused, LeaseLost, NoSuchSession, SessionBusy, StoreError, StoreUnavailable, UsageError
 from par.events import ToolProgress
 from par.middleware import Permissions, Rule
 from par.outcomes import NeedsApproval
@@ -335,6 +335,24 @@ async def test_an_order_to_stop_that_came_too_late_does_not_stop_the_next_turn(s
         assert await store.session_log().stops(["s"]) == {}
 
 
+@pytest.mark.parametrize("decided", [True, False])
+async def test_an_interrupted_turn_that_waits_for_a_person_makes_no_call_when_it_is_resumed(store, decided):
+    ledger = Ledger()
+    agent = Agent(ScriptedModel([call("pay", amount=1), say("ok")]), tools=[asking(ledger)])
+    async with open_runtime(store) as runtime:
+        await runtime.run(agent, "go", session="s")
+        (one,) = await runtime.approvals("s")
+        await runtime.interrupt("s", "stop it")
+        if decided:
+            await runtime.approve("s", one.id, by="ann")
+        result = await runtime.resume("s", agent)
+        assert await runtime.approvals("s") == ()
+
+    assert (result.stop_reason, result.cause) == ("cancelled", "stop it")
+    assert results(result.messages)[0][1] == "cancelled"
+    assert ledger.names == []
+
+
 # --- stores that fail -----------------------------------------------------------------------------------
 
 
@@ -414,6 +432,20 @@ async def test_a_message_id_that_cannot_be_kept_leaves_the_session_free(store):
             with pytest.raises(UsageError):
                 await runtime.run(agent, "one", session="s", message_id=bad)
         assert await runtime.sessions() == ()
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b", "par.audit"])
+async def test_no_session_has_a_name_that_cannot_be_kept(store, name):
+    agent = Agent(ScriptedModel([say("ok")]))
+    async with open_runtime(store) as runtime:
+        for look in (runtime.session, runtime.turns, runtime.steps, runtime.messages):
+            with pytest.raises(NoSuchSession):
+                await look(name)
+        with pytest.raises(NoSuchSession):
+            await runtime.steer(name, "hello")
+        assert await runtime.approvals(name) == ()
+        with pytest.raises(StoreError):
+            await runtime.run(agent, "go", session=name, message_id="m1")
 
 
 # --- leases ---------------------------------------------------------------------------------------------
