@@ -924,7 +924,17 @@ async def test_names_that_no_database_keeps_are_refused(world, name):
         {"turn": turn(id="")},
         {"takes": {"": 0}},
     ],
-    ids=str,
+    ids=[
+        "model-without-reply",
+        "tool-without-outcome",
+        "no-json",
+        "nan",
+        "two-turns",
+        "approval-of-another",
+        "nul-in-message-id",
+        "turn-without-id",
+        "signal-without-id",
+    ],
 )
 async def test_what_cannot_be_stored_is_refused_before_it_is_queued(world, broken):
     store = await world.store()
