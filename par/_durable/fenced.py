@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import final
 
-from par._durable.log import Change, Lease, SessionLog, merged
+from par._durable.log import Change, Lease, SessionLog, StepRecord, merged
 from par._store import EventQuery, Store, Verification
+from par.errors import LeaseLost, StoreError, StoreUnavailable
 from par.events import Envelope
 
 __all__ = ["Fenced"]
@@ -22,6 +23,8 @@ class Fenced:
         self._changes: list[Change] = []
         self._sent: tuple[int, tuple[Envelope, ...]] | None = None
         """How many changes went with which events in a commit of which it is not known what came of it."""
+        self.refused: tuple[StepRecord, ...] = ()
+        """Steps that the store could not take, and never will."""
         self._stored: set[str] = set()
         """Events that are stored, and of which nobody has been told so."""
         self.has_mail = True
@@ -64,12 +67,26 @@ class Fenced:
             self.has_mail = await self._log.commit(
                 reduce(merged, changes) if changes else Change(lease=self._lease), envelopes
             )
-        except Exception:  # nothing of it is stored, or it is asked for what is
+        except Exception as error:  # nothing of it is stored, or it is asked for what is
             self._sent = None
             self._stored.clear()
+            if isinstance(error, StoreError) and not isinstance(error, (LeaseLost, StoreUnavailable)):
+                await self._sift()  # noqa: ASYNC120 # a cancellation counts for more
             raise
         self._sent = None
         del self._changes[:count]
+
+    async def _sift(self) -> None:
+        """Give up the changes that the store refuses: otherwise not even the end of the turn could be stored."""
+        while self._changes:
+            change = self._changes[0]
+            try:
+                await self._log.commit(change, ())
+            except (LeaseLost, StoreUnavailable):
+                return  # what is left is tried again with the next append
+            except StoreError:
+                self.refused += change.steps
+            del self._changes[0]
 
     async def last_seq(self, session: str, /) -> int:
         """Return the number of the last event, which is this run's own.

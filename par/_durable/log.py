@@ -5,13 +5,14 @@ until which it holds, and a *fence*, a number that grows by one at each change o
 and is refused, whole, if the fence has grown since.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
 from par._json import JsonObject
+from par.calls import ModelReply
 from par.events import Envelope
 from par.messages import Message
 from par.sessions import Approval, SessionInfo, StepInfo, StepKind, StepStatus, TurnInfo
@@ -84,6 +85,16 @@ class Totals:
     steps: int = 0
     tokens: int = 0
     cost_micro: int = 0
+
+    def without(self, steps: Iterable[StepRecord]) -> "Totals":
+        """Return the counts without those of the steps that are done."""
+        done = [step for step in steps if step.status == "done"]
+        used = [step.result.usage for step in done if isinstance(step.result, ModelReply)]
+        return Totals(
+            steps=self.steps - len(done),
+            tokens=self.tokens - sum(usage.total_tokens for usage in used),
+            cost_micro=self.cost_micro - sum(usage.cost_micro for usage in used),
+        )
 
 
 @attrs.frozen(kw_only=True)

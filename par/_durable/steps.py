@@ -393,7 +393,7 @@ class DurableSteps:
                 takes=taken,
                 approvals=tuple(withdrawn),
                 state=run.status,
-                totals=self._totals,
+                totals=self._totals.without(self._turn.store.refused),
                 releases=True,
             )
         )

@@ -119,13 +119,15 @@ async def test_a_claim_is_stored_though_the_commit_before_it_was_cancelled_and_m
 
 async def test_what_is_recorded_of_a_batch_is_said_though_the_resumed_rest_is_cancelled(store):
     ledger = Ledger()
-    begun = anyio.Event()
+    begun, log = anyio.Event(), store.session_log()
 
     @tool(effect="read")
     async def slow() -> str:
         """Wait."""
         if not ledger.probed:
             ledger.probed = True
+            while not any(step.status == "done" and step.name == "act" for step in await log.steps("s", 1)):
+                await anyio.lowlevel.checkpoint()
             ledger.die()
         begun.set()
         await anyio.sleep_forever()
@@ -134,7 +136,6 @@ async def test_what_is_recorded_of_a_batch_is_said_though_the_resumed_rest_is_ca
     agent = Agent(
         ScriptedModel([[call("act", x=1), call("slow")], say("ok")]),
         tools=[once_tool(ledger), slow],
-        max_parallel_tools=1,
     )
     with crashing():
         async with open_runtime(store, ledger=ledger) as runtime:
@@ -374,6 +375,31 @@ async def test_a_turn_whose_store_was_away_is_gone_on_with(store):
 
     assert result.output == "ok"
     assert ledger.names == ["act"]
+
+
+async def test_a_result_that_cannot_be_stored_ends_the_turn_and_leaves_the_session_free(store):
+    ledger = Ledger()
+
+    @tool(effect="read")
+    async def deep() -> object:
+        """Nest."""
+        value = 1
+        for _ in range(150):
+            value = [value]
+        return value
+
+    agent = Agent(
+        ScriptedModel([[call("act", x=1), call("deep"), call("act", x=2)], say("ok")]),
+        tools=[once_tool(ledger), deep],
+    )
+    async with open_runtime(store) as runtime:
+        with pytest.raises(StoreError, match="deeper"):
+            await runtime.run(agent, "go", session="s")
+        info, steps = await runtime.session("s"), await runtime.steps("s")
+        assert (info.status, info.owner) == ("failed", None)
+        assert info.steps == sum(step.status == "done" for step in steps)
+        assert (await runtime.run(Agent(ScriptedModel([say("again")])), "go", session="s")).output == "again"
+    assert (await store.verify("s")).ok
 
 
 async def test_who_lost_the_session_does_not_take_the_events_of_others_for_its_own(store):
