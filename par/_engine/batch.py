@@ -32,6 +32,8 @@ async def run_tools(run: Run, uses: tuple[ToolUse, ...]) -> list[ToolOutcome]:
     """
     calls = [_Call(run, use) for use in uses]
     try:
+        if not any(call.begun for call in calls) and await run.steps.stopped() is not None:
+            return []
         await _run_all(run, calls)
         while waiting := {place: call for place, call in enumerate(calls) if isinstance(call.outcome, NeedsApproval)}:
             if await run.steps.stopped() is not None:  # then nobody is asked any more, and nothing allowed is done
@@ -122,6 +124,12 @@ class _Call:
             earlier = earlier.for_changed_arguments()
         by_key = isinstance(need, NeedsApproval) and bool(need.key) and need.details.get("key") == need.key
         return Grant(key=decision.key, decision=decision.answer, by_key=by_key, earlier=earlier)
+
+    @property
+    def begun(self) -> bool:
+        """Whether a process has begun the call, or ended it."""
+        steps, ordinal = self.run.steps, self.step.ordinal
+        return steps.knows(ordinal) or steps.left(ordinal)
 
     def asked(self) -> Asked:
         """Return what this call waits for.

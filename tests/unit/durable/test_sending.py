@@ -4,7 +4,7 @@ import anyio
 import pytest
 from unit.durable.scene import crashing, open_runtime
 
-from par import Agent, Runtime, tool
+from par import Agent, Assistant, ModelReply, Runtime, ToolUse, tool
 from par.errors import NoSuchSession, UsageError
 from par.events import MessagesReceived, PiiMasked
 from par.middleware import PiiMask
@@ -166,6 +166,27 @@ async def test_an_interruption_ends_the_turn_before_the_next_step(store):
     assert (result.stop_reason, result.cause, result.steps) == ("cancelled", "enough", 1)
     assert (info.state, info.status) == ("cancelled", "failed")
     assert len(agent.plan.model.calls) == 1
+
+
+async def test_an_interruption_during_a_model_call_comes_before_the_tools_of_its_reply(store):
+    worked = []
+
+    @tool
+    async def work(x: int) -> int:
+        """Work."""
+        worked.append(x)
+        return x
+
+    async with open_runtime(store) as runtime:
+
+        async def model(call_):
+            await runtime.interrupt("s", "enough")
+            return ModelReply(message=Assistant((ToolUse("c1", "work", {"x": 1}),)), finish="tool_uses")
+
+        result = await runtime.run(Agent(model, tools=[work]), "go", session="s")
+
+    assert (result.stop_reason, result.cause, worked) == ("cancelled", "enough", [])
+    assert result.messages[-1].results[0].outcome == "cancelled"
 
 
 async def test_an_interruption_from_another_process_is_heard(store):
