@@ -77,4 +77,5 @@ def context_window(model: str) -> int | None:
 
 def _split(model: str) -> tuple[str | None, str]:
     provider, colon, name = model.partition(":")
-    return (provider, name) if colon else (None, model)
+    # which of its two APIs a model of OpenAI is spoken to by changes nothing about it
+    return (provider.removesuffix("-responses"), name) if colon else (None, model)

@@ -26,6 +26,7 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType({
     "offline": "par.providers.offline:from_name",
     "ollama": "par.providers.ollama:from_name",
     "openai": "par.providers.openai:from_name",
+    "openai-responses": "par.providers.openai:responses_from_name",
     "openrouter": "par.providers.compatible:openrouter",
     "together": "par.providers.compatible:together",
     "xai": "par.providers.compatible:xai",

@@ -79,3 +79,8 @@ def test_models_of_the_day_are_known_by_the_strings_of_par():
     assert then.cost_micro("openai:gpt-5-2025-08-07", SPENT) == 900
     assert context_window("anthropic:claude-sonnet-4-5") == 200_000
     assert context_window("openai:gpt-5") == 400_000
+
+
+def test_a_model_is_the_same_by_either_api():
+    assert context_window("openai-responses:gpt-4o") == context_window("openai:gpt-4o")
+    assert context_window("openai:gpt-4o") is not None

@@ -10,7 +10,7 @@ from par.deltas import ReasoningDelta, TextDelta, ToolUseDelta
 from par.messages import Assistant, Opaque, Reasoning, Text, ToolUse
 from par.providers.ollama import Ollama
 from par.providers.ollama import from_name as ollama_from_name
-from par.providers.openai import OpenAI, from_name
+from par.providers.openai import OpenAI, from_name, responses_from_name
 from par.usage import Usage
 
 pytestmark = pytest.mark.anyio
@@ -711,6 +711,7 @@ def test_what_cannot_be_is_refused_when_built():
 def test_names_are_model_strings():
     assert OpenAI("gpt-x").name == "openai:gpt-x"
     assert from_name("ft:gpt-x:me").name == "openai:ft:gpt-x:me"
+    assert responses_from_name("gpt-x").name == "openai:gpt-x"
     assert ollama_from_name("llama3.2:1b").name == "ollama:llama3.2:1b"
     assert repr(OpenAI("gpt-x")) == "OpenAI('gpt-x')"
     assert repr(Ollama("llama")) == "Ollama('llama')"
