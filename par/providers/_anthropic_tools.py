@@ -16,6 +16,7 @@ from par.providers._anthropic_blocks import PROVIDER
 from par.providers._anthropic_profile import Profile
 from par.providers._anthropic_refusals import Refusals
 from par.providers._anthropic_schema import closed_schema
+from par.providers._provided_tools import with_provided
 from par.providers._reading import string
 from par.providers._wire_cache import WireCache
 from par.providers._wired import Wired
@@ -58,18 +59,7 @@ class ToolForms:
             for name in own.loose:
                 refusals.refuse("strict", f"the tool {name!r} cannot be strict: {self._why()}")
             forms.extend(own.forms)
-        if not provided:
-            return forms
-        places = {string(form.get("name")): place for place, form in enumerate(forms)}
-        for entry in self._provided.get(provided):
-            place = places.get(string(entry.get("name")))
-            if place is None:
-                forms.append(entry)
-            elif entry.get("type") in (None, "custom"):
-                forms[place] = Wired({**forms[place], **entry})
-            else:
-                forms[place] = entry
-        return forms
+        return with_provided(forms, self._provided.get(provided), "custom") if provided else forms
 
     def _why(self) -> str:
         if not self._strict:

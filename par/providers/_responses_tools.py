@@ -10,6 +10,7 @@ from par._json import Json, JsonObject, dump_json
 from par.calls import OutputSpec, Settings, ToolNames, ToolSpec
 from par.errors import UsageError
 from par.messages import Opaque
+from par.providers._provided_tools import with_provided
 from par.providers._reading import string
 from par.providers._strict import fits_strict, schema_name
 from par.providers._wire_cache import WireCache
@@ -38,18 +39,7 @@ class ToolForms:
         the own tool gets as its argument ``input``).
         """
         forms = list(self._own.get(specs)) if specs else []
-        if not provided:
-            return forms
-        places = {string(form.get("name")): place for place, form in enumerate(forms)}
-        for entry in self._provided.get(provided):
-            place = places.get(string(entry.get("name")))
-            if place is None:
-                forms.append(entry)
-            elif entry.get("type") in (None, "function"):
-                forms[place] = Wired({**forms[place], **entry})
-            else:
-                forms[place] = entry
-        return forms
+        return with_provided(forms, self._provided.get(provided), "function") if provided else forms
 
     def _entries(self, provided: tuple[Opaque, ...]) -> tuple[Wired, ...]:
         return tuple([Wired(entry.data) for entry in provided if entry.provider in self._tags])

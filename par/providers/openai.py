@@ -5,7 +5,17 @@ from par.providers._openai import OpenAI
 from par.providers._openai_embeddings import Embedded, Embeddings, Vector
 from par.providers._openai_profile import Droppable, Profile, profile_of
 
-__all__ = ["Droppable", "Embedded", "Embeddings", "OpenAI", "Profile", "Vector", "from_name", "profile_of", "responses_from_name"]
+__all__ = [
+    "Droppable",
+    "Embedded",
+    "Embeddings",
+    "OpenAI",
+    "Profile",
+    "Vector",
+    "from_name",
+    "profile_of",
+    "responses_from_name",
+]
 
 
 def from_name(model: str) -> ModelHandler:
