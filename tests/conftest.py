@@ -1,15 +1,19 @@
-"""Every async test runs on asyncio, on asyncio with uvloop, and on trio; tests of Postgres get a real one."""
+"""Every async test runs on asyncio and on trio, and on uvloop where it is asked for; tests of Postgres get a real one.
+
+``PAR_TEST_LOOPS`` names the event loops, separated by commas: ``asyncio,trio`` by default.
+"""
 
 import os
 
 import pytest
 from support.postgres_server import PostgresServer
 
-BACKENDS = [
-    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
-    pytest.param(("trio", {}), id="trio"),
-]
+LOOPS = {
+    "asyncio": pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
+    "uvloop": pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    "trio": pytest.param(("trio", {}), id="trio"),
+}
+BACKENDS = [LOOPS[name] for name in os.environ.get("PAR_TEST_LOOPS", "asyncio,trio").split(",")]
 
 
 @pytest.fixture(params=BACKENDS)
