@@ -80,7 +80,7 @@ def other_tasks() -> int:
 def children() -> list[int]:
     """Return the processes that this one has started and that are still there.
 
-    Zombies are left out, and the database of the tests, which lives as long as they do.
+    Zombies are left out, and what lives as long as the tests: their database, and the nursery of processes to be killed.
     """
     if not sys.platform.startswith("linux"):
         return []
@@ -91,7 +91,8 @@ def children() -> list[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rsplit(")", 1)[1].split()
-            if b"postgres" in (stat.parent / "cmdline").read_bytes():
+            line = (stat.parent / "cmdline").read_bytes()
+            if b"postgres" in line or b"nursery.py" in line:
                 continue
         except (OSError, IndexError):
             continue

@@ -18,6 +18,7 @@ from par.errors import CommandRefused, StoreUnavailable, UsageError
 from par.outcomes import Failed
 from par.tools.bash import Bash, GitStatus, Linter, Policy, PythonHost, TestRunner, parse_command
 from par.tools.bash._commands.table import COMMANDS
+from par.usage import Usage
 
 __all__ = ["Recorder", "attack", "policy_of", "prepare"]
 
@@ -33,6 +34,8 @@ class Recorder:
 
     run_id = root_run_id = session_id = agent_name = "test"
     step = 0
+    usage = Usage()
+    can_suspend = False
 
     def __init__(self, fails):
         self.events = []

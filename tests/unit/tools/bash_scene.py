@@ -63,7 +63,7 @@ def adopt_orphans():
 def children():
     """The processes below this one that are alive, by number; orphans count.
 
-    The database of other tests makes processes of its own as it likes; they are left out.
+    The database of other tests, and their nursery, make processes of their own as they like; they are left out.
     """
     adopt_orphans()
     mine = {os.getpid()}
@@ -72,7 +72,8 @@ def children():
         if entry.name.isdigit():
             try:
                 stat = (entry / "stat").read_text()
-                if b"postgres" in (entry / "cmdline").read_bytes():
+                line = (entry / "cmdline").read_bytes()
+                if b"postgres" in line or b"nursery.py" in line:
                     continue
             except OSError:
                 continue

@@ -16,6 +16,7 @@ from par.tools.bash import Bash, Policy
 from par.tools.bash._commands.table import COMMANDS
 from par.tools.bash._git.gate import check_config
 from par.tools.bash._git.prefix import GIT_PREFIX
+from par.usage import Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -79,6 +80,8 @@ def hook(scene, name):
 class Recorder:
     run_id = session_id = agent_name = "test"
     step = 0
+    usage = Usage()
+    can_suspend = False
 
     def __init__(self):
         self.events = []

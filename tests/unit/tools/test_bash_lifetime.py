@@ -16,6 +16,7 @@ from par.outcomes import Done, TimedOut
 from par.tools.bash import Bash, Grep, ListDir, Policy, ReadFile
 from par.tools.bash._native.walk import walk
 from par.tools.bash._run.runner import Job, Launcher, run_process
+from par.usage import Usage
 
 pytestmark = pytest.mark.anyio
 ALL = Policy.read_only().allow
@@ -31,6 +32,8 @@ wait
 class Recorder:
     run_id = session_id = agent_name = "test"
     step = 0
+    usage = Usage()
+    can_suspend = False
 
     def __init__(self, *, fails_at=None, hook=None):
         self.events = []

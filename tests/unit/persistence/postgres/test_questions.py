@@ -9,7 +9,6 @@ from support.postgres_questions import PAGE, QUESTIONS, VALUES, scanned_whole
 from unit.persistence.made import START, envelope
 
 from par.events import BashInvoked, ModelAttempted, ToolCallEnded, ToolCallStarted
-from par.persistence import _postgres
 from par.persistence._postgres_open import open_postgres
 from par.usage import Usage
 
@@ -106,7 +105,7 @@ def test_the_example_runs(postgres_server, capsys, monkeypatch):
     written = '"postgresql://par@localhost/audit"'
     assert written in code
     code = code.replace(written, repr(postgres_server.database()))
-    monkeypatch.setattr("par.persistence.open_postgres", _postgres.open_postgres, raising=False)
+    monkeypatch.setattr("par.persistence.open_postgres", open_postgres, raising=False)
 
     exec(compile(code, str(PAGE), "exec"), {"__name__": "__main__"})
 
