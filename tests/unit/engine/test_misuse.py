@@ -311,7 +311,15 @@ async def test_an_agent_of_wrong_parts_is_refused_when_it_is_made(wrong):
         Agent(ScriptedModel([say("x")]), **wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"store": "audit.db"}, {"store": MemoryStore}, {"models": {"mine": "model"}}])
-async def test_a_runtime_of_wrong_parts_is_refused_when_it_is_made(wrong):
-    with pytest.raises(TypeError, match=next(iter(wrong))):
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"store": "audit.db"}, "store"),
+        ({"store": MemoryStore}, "store"),
+        ({"models": {"mine": "model"}}, "the factory of 'mine'"),
+    ],
+    ids=["path", "class", "model"],
+)
+async def test_a_runtime_of_wrong_parts_is_refused_when_it_is_made(wrong, told):
+    with pytest.raises(TypeError, match=told):
         Runtime(**wrong)

@@ -401,6 +401,8 @@ async def test_in_postgres_the_server_wakes_who_is_first(shared_dsn, scope, even
             group.cancel_scope.cancel()
 
     assert before == []
+    if event is limit_is_raised:  # then there is room for both at once, and they are told in no order
+        passed.sort(reverse=True)
     assert passed == served
 
 

@@ -79,7 +79,7 @@ class Dying(sqlite3.Connection):
         return super().execute(*args)
 
 sqlite3.connect = lambda *args, **options: real(*args, factory=Dying, **options)
-for number in range(1, 80):
+for number in range(1, 140):
     child = os.fork()
     if child == 0:
         Dying.left = number
